@@ -1,0 +1,42 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-browser lint bench calibrate clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo          write a photo-app project with logs, run it, say where the page is"
+	@echo "make test          all tests that need no browser"
+	@echo "make test-browser  the report in a headless Chromium (needs chromium on the PATH)"
+	@echo "make lint          ruff and the strict type checker"
+	@echo "make bench         speed and memory as ratios; see docs/performance.md"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "abtest needs Python 3.11 or newer; call make with PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/abtest demo demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not browser"
+	@echo "left out: the tests marked 'browser' (make test-browser runs them)"
+
+test-browser: $(READY)
+	$(BIN)/python -m pytest -m browser tests/browser
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo out build dist .mypy_cache .ruff_cache .hypothesis

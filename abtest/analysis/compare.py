@@ -1,0 +1,160 @@
+"""One metric, treatment against baseline: the test that fits its kind, its state, and its margin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, State
+from abtest.language.model import Margin, Metric, MetricUse, Plan
+from abtest.metrics.moments import Arm
+from abtest.stats import margins
+from abtest.stats.inference import Estimate, Inference, no_test
+from abtest.stats.means import welch
+from abtest.stats.moments import Counts, Moments, PairMoments
+from abtest.stats.multiplicity import holm
+from abtest.stats.proportions import score
+from abtest.stats.ratios import delta
+from abtest.stats.sequential import critical, optimal_kappa, p_value
+
+Estimator = Literal["mean", "proportion", "ratio"]
+ArmData = Moments | PairMoments | Counts
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How this run tests: `early` (a fixed plan read before its end) and `progress`, the share of the plan in the data."""
+
+    plan: Plan
+    early: bool
+    progress: float
+
+
+def data_of(arm: Arm) -> ArmData | None:
+    return arm.counts or arm.pair or arm.moments
+
+
+def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
+    if metric.kind == "ratio":
+        return "ratio"
+    return "proportion" if any(a.counts is not None for a in arms.values()) else "mean"
+
+
+def infer(treatment: Arm, control: Arm, alpha: float, crit: float | None = None) -> Inference:
+    """The test by the kind of data. With `crit`, intervals use that critical value (proportions then as means)."""
+    t, c = data_of(treatment), data_of(control)
+    if t is None or c is None:
+        empty = treatment if t is None else control
+        reason = "no_units" if empty.exposed == 0 else "no_mature_units" if empty.immature == empty.exposed else "all_missing"
+        return no_test(reason, "none")
+    if isinstance(t, PairMoments) and isinstance(c, PairMoments):
+        return delta(t, c, alpha=alpha, critical=crit)
+    if isinstance(t, Counts) and isinstance(c, Counts):
+        return score(t, c, alpha=alpha) if crit is None else welch(t.moments, c.moments, critical=crit)
+    assert isinstance(t, (Moments, Counts))
+    assert isinstance(c, (Moments, Counts))
+    t, c = (a.moments if isinstance(a, Counts) else a for a in (t, c))
+    return welch(t, c, alpha=alpha, critical=crit)
+
+
+def always_valid(treatment: Arm, control: Arm, alpha: float, progress: float) -> tuple[Inference, float | None]:
+    """The same estimate with a band that holds at every look, tightest at the planned end, and its p-value."""
+    kappa = optimal_kappa(alpha) * max(progress, 1e-6)
+    band = infer(treatment, control, alpha, critical(kappa, alpha))
+    if band.status != "ok" or band.absolute is None or not band.absolute.se:
+        return band, None
+    return band, p_value(band.absolute.estimate / band.absolute.se, kappa)
+
+
+def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, control: Arm, setting: Setting) -> Comparison:
+    """The comparison without its adjusted p-value and, for what the plan corrects, without its final state."""
+    plan = setting.plan
+    alpha = 2 * plan.guardrail_alpha if use.role == "guardrail" else plan.alpha
+    fixed = infer(treatment, control, alpha)
+    band, band_p = always_valid(treatment, control, alpha, setting.progress)
+    judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
+    shown = band if plan.method == "sequential" else fixed
+    needs_band = setting.early or plan.method == "sequential"
+    return Comparison(
+        variant=variant,
+        status=fixed.status,
+        reason=fixed.reason,
+        method=fixed.method,
+        absolute=_interval(shown.absolute),
+        relative=_interval(shown.relative),
+        relative_reason=shown.relative_reason if shown.relative is None else None,
+        statistic=fixed.statistic,
+        df=fixed.df,
+        p_value=p if plan.method == "sequential" else fixed.p_value,
+        p_adjusted=None,
+        state=state_of(metric, judged, p, plan.alpha),
+        margin=_margin(metric, use.margin, judged, treatment, control) if use.role == "guardrail" and use.margin else None,
+        always_valid=_interval(band.relative) if needs_band else None,
+        always_valid_absolute=_interval(band.absolute) if needs_band else None,
+    )
+
+
+def state_of(metric: Metric, inference: Inference, p: float | None, alpha: float) -> State:
+    """Better or worse: the interval on one side of zero and p below alpha; the direction of a metric without `better`
+    is up."""
+    if inference.status != "ok" or inference.absolute is None:
+        return "no_test"
+    low, high = inference.absolute.low, inference.absolute.high
+    if p is None or p >= alpha:
+        return "unclear"
+    if low is not None and low > 0:
+        return "worse" if metric.better == "lower" else "better"
+    if high is not None and high < 0:
+        return "better" if metric.better == "lower" else "worse"
+    return "unclear"
+
+
+def _margin(metric: Metric, margin: Margin, inference: Inference, treatment: Arm, control: Arm) -> MarginResult:
+    t, c = data_of(treatment), data_of(control)
+    asked = margins.Margin(margin.kind, margin.size)
+    if t is None or c is None:
+        return MarginResult(margin.kind, margin.size, None, None, "no_test")
+    if isinstance(t, Counts) != isinstance(c, Counts) or inference.method != "score":
+        t, c = (a.moments if isinstance(a, Counts) else a for a in (t, c))
+    test = margins.non_inferiority(inference, asked, metric.better or "higher", t, c)
+    effect = None if test.estimate is None else Interval(test.estimate, test.low, test.high)
+    return MarginResult(margin.kind, margin.size, effect, test.p_value, margins.guardrail_state(test))
+
+
+def adjust_goals(rows: list[tuple[Metric, Comparison]], plan: Plan) -> list[Comparison]:
+    """Goals over all treatments as one family: Holm-adjusted p, and a state that needs it below alpha."""
+    if plan.correct_goal == "none":
+        return [replace(c, p_adjusted=c.p_value) for _, c in rows]
+    adjusted = holm([c.p_value for _, c in rows])
+    found = []
+    for (_, comparison), p in zip(rows, adjusted, strict=True):
+        state = comparison.state
+        if state in ("better", "worse") and (p is None or p >= plan.alpha):
+            state = "unclear"
+        found.append(replace(comparison, p_adjusted=p, state=state))
+    return found
+
+
+def _interval(estimate: Estimate | None) -> Interval | None:
+    return None if estimate is None else Interval(estimate.estimate, estimate.low, estimate.high, estimate.se)
+
+
+def arm_value(variant: str, arm: Arm) -> ArmValue:
+    value = deviation = total = None
+    if arm.pair is not None:
+        value = arm.pair.x.mean / arm.pair.y.mean if arm.pair.y.mean else None
+        total = arm.pair.x.total
+    elif arm.moments is not None:
+        value = arm.moments.mean
+        total = arm.moments.total
+        deviation = arm.moments.variance**0.5 if arm.moments.n > 1 else None
+    return ArmValue(variant, arm.exposed, arm.used, arm.immature, arm.missing, value, deviation, total, arm.capped)
+
+
+def flat(comparison: Comparison, detect: float | None) -> bool:
+    """Whether the whole interval lies inside the smallest change worth acting on (relative)."""
+    interval = comparison.relative
+    if detect is None or interval is None or interval.low is None or interval.high is None:
+        return False
+    return -detect < interval.low and interval.high < detect

@@ -1,0 +1,318 @@
+"""The result of one experiment: one frozen, versioned value from which every output is rendered.
+
+A `Result` holds aggregates only. It round-trips through JSON without loss: floats keep full precision, fractions
+stay fractions (0.0413, never "4.13 %"), and absent numbers are null beside a reason code. Words are not made here:
+states, labels and reasons are codes that `reports/*.yml` turns into sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA = "abtest.result/1"
+
+Verdict = Literal["ship", "dont_ship", "keep_running", "dont_decide"]
+Role = Literal["goal", "guardrail", "secondary", "explore"]
+Better = Literal["higher", "lower"]
+State = Literal["better", "worse", "unclear", "flat", "no_test"]
+GuardrailLabel = Literal["held", "held_but_worse", "not_shown", "worse_not_shown", "broken", "no_test"]
+HealthLevel = Literal["pass", "note", "fail", "not_run"]
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval. `low` or `high` is None where the interval is unbounded or could not be made."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    se: float | None = None
+
+
+@dataclass(frozen=True)
+class MarginResult:
+    """A guardrail against its margin; `effect` is in units of the margin, right is better, -1 is the margin itself."""
+
+    kind: Literal["relative", "absolute"]
+    size: float
+    effect: Interval | None
+    p_value: float | None
+    label: GuardrailLabel
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One treatment against the baseline for one metric.
+
+    `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
+    `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
+    """
+
+    variant: str
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    method: str
+    absolute: Interval | None
+    relative: Interval | None
+    relative_reason: str | None
+    statistic: float | None
+    df: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    state: State
+    margin: MarginResult | None = None
+    always_valid: Interval | None = None
+    always_valid_absolute: Interval | None = None
+
+
+@dataclass(frozen=True)
+class ArmValue:
+    """One metric in one variant: exposed = used + immature + missing. `value` is the mean, rate or ratio of `used`."""
+
+    variant: str
+    exposed: int
+    used: int
+    immature: int
+    missing: int
+    value: float | None
+    standard_deviation: float | None = None
+    total: float | None = None
+    capped: int | None = None
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One requested metric. It always exists; when nothing could be computed every comparison says why.
+
+    `unit_of_value`: "share" (0..1), "count", "ratio", "points", or a declared unit such as "money EUR", "duration s".
+    `meaning` is the plain definition in English from `abtest explain`; `window` e.g. "first 28 days" or None.
+    `mature_on` is the first data date (ISO) with which all units are mature, None when they are.
+    """
+
+    key: str
+    title: str
+    description: str | None
+    role: Role
+    kind: str
+    unit_of_value: str
+    better: Better | None
+    estimator: Literal["mean", "proportion", "ratio"]
+    window: str | None
+    meaning: str
+    definition_hash: str
+    version: int | None
+    owner: str | None
+    arms: tuple[ArmValue, ...]
+    comparisons: tuple[Comparison, ...]
+    detect: float | None = None
+    stamps: tuple[str, ...] = ()
+    mature_on: str | None = None
+
+
+@dataclass(frozen=True)
+class SegmentGroup:
+    """One value of a segment dimension. Cells below the privacy floor are merged into `hidden` (label None)."""
+
+    label: str | None
+    arms: tuple[ArmValue, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """One goal metric split by one attribute known before exposure. `interaction_p` tests whether effects differ."""
+
+    dimension: str
+    metric: str
+    groups: tuple[SegmentGroup, ...]
+    merged_groups: int
+    interaction_p: float | None
+    interaction_reason: str | None = None
+    registered: bool = True
+
+
+@dataclass(frozen=True)
+class RuleLine:
+    """One line of the decision rule as checked: `code` selects the words, `met` is None when not judged."""
+
+    code: str
+    met: bool | None
+    metrics: tuple[str, ...] = ()
+    values: Mapping[str, Number | str | None] | None = None
+
+
+@dataclass(frozen=True)
+class VariantDecision:
+    variant: str
+    verdict: Verdict
+    reason: str
+    rules: tuple[RuleLine, ...]
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict of the experiment and, when there are several treatments, of each.
+
+    `variant` is the treatment that the headline speaks of. `valid` is False when a health check failed: then no
+    human-readable output shows an effect.
+    """
+
+    verdict: Verdict
+    reason: str
+    variant: str
+    valid: bool
+    rules: tuple[RuleLine, ...]
+    by_variant: tuple[VariantDecision, ...]
+    outcome: str | None = None
+    custom_rule: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One trust check. `scope` is "experiment" or "metric"; `subject` then names the metric or dimension."""
+
+    key: str
+    scope: Literal["experiment", "metric"]
+    subject: str | None
+    level: HealthLevel
+    reason: str | None = None
+    values: Mapping[str, Number | str | None] | None = None
+
+
+@dataclass(frozen=True)
+class LedgerStep:
+    """Rows (or units) that left at this step. `by_variant` only where the variant of a row is known."""
+
+    step: str
+    count: int
+    by_variant: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where every row of one source, or every unit, went. read = sum of all later steps, `used` last."""
+
+    source: str
+    kind: Literal["rows", "units"]
+    read: int
+    steps: tuple[LedgerStep, ...]
+    notes: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class VariantInfo:
+    id: str
+    title: str
+    key: str
+    share: float | None
+    units: int
+
+
+@dataclass(frozen=True)
+class ExperimentInfo:
+    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time."""
+
+    id: str
+    title: str
+    owner: str | None
+    hypothesis: str | None
+    unit: str
+    baseline: str
+    variants: tuple[VariantInfo, ...]
+    has_time: bool
+    timezone: str
+    start: str | None = None
+    enroll_until: str | None = None
+    end: str | None = None
+    data_through: str | None = None
+    days_run: int | None = None
+    days_planned: int | None = None
+    reached_end: bool = True
+    fully_mature_on: str | None = None
+    iteration_of: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanInfo:
+    method: Literal["fixed", "sequential"]
+    alpha: float
+    guardrail_alpha: float
+    power: float
+    detect: float | None
+    correct_goal: Literal["holm", "none"]
+    srm_alpha: float
+    correct_secondary: Literal["bh", "holm", "none"] = "none"
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """A source as read: file names relative to the data folder, rows, and a fingerprint that ignores row order."""
+
+    name: str
+    kind: str
+    files: tuple[str, ...]
+    rows: int
+    fingerprint: str
+    first: str | None = None
+    last: str | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    abtest_version: str
+    config_hash: str
+    plan_hash: str
+    command: str
+    sources: tuple[SourceInfo, ...]
+    engine: str
+    defaults_version: int
+    libraries: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    schema: str
+    experiment: ExperimentInfo
+    plan: PlanInfo
+    decision: Decision
+    metrics: tuple[MetricResult, ...]
+    segments: tuple[SegmentResult, ...]
+    health: tuple[HealthCheck, ...]
+    ledgers: tuple[Ledger, ...]
+    provenance: Provenance
+    min_cell: int = 10
+    warnings: tuple[str, ...] = ()
+
+    def with_role(self, role: Role) -> tuple[MetricResult, ...]:
+        return tuple(m for m in self.metrics if m.role == role)
+
+    @property
+    def goals(self) -> tuple[MetricResult, ...]:
+        return self.with_role("goal")
+
+    @property
+    def guardrails(self) -> tuple[MetricResult, ...]:
+        return self.with_role("guardrail")
+
+    def metric(self, key: str) -> MetricResult:
+        """The metric named `key`; KeyError names what exists."""
+        for metric in self.metrics:
+            if metric.key == key:
+                return metric
+        raise KeyError(f"no metric {key!r} in this result; it has {', '.join(m.key for m in self.metrics)}")
+
+    def to_json(self) -> str:
+        from abtest.analysis.codec import to_json
+
+        return to_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> Result:
+        from abtest.analysis.codec import from_json
+
+        return from_json(text)

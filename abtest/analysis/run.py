@@ -1,0 +1,269 @@
+"""One experiment from files to `Result`: prepare, compute, compare, check, decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from abtest.analysis import health
+from abtest.analysis.compare import Setting, adjust_goals, arm_value, compare, estimator_of
+from abtest.analysis.dates import iso
+from abtest.analysis.decide import Clock, decide
+from abtest.analysis.prepare import Prepared, Progress, exposure_ledger, log_ledger, metrics_of, prepare, table_ledger, unit_ledger
+from abtest.analysis.result import (
+    SCHEMA,
+    ExperimentInfo,
+    HealthCheck,
+    Ledger,
+    MetricResult,
+    PlanInfo,
+    Provenance,
+    Result,
+    VariantInfo,
+)
+from abtest.analysis.segments import split_goals
+from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
+from abtest.language.explain import Explainer
+from abtest.language.model import Experiment, Metric, MetricUse, Project
+from abtest.metrics.moments import Arm, arms, binary_metrics, grids
+from abtest.metrics.plan import Plan, event_parts, make_plan
+from abtest.metrics.units import Values, unit_values
+from abtest.sources.engine import Engine, name, open_engine
+from abtest.sources.files import data_folder
+from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
+from abtest.stats.moments import PairMoments, Sums, pair_from_sums
+from abtest.version import __version__
+
+DEFAULTS_VERSION = 1
+"""Raised whenever a default of the method changes, so that two reports can be compared."""
+
+
+@dataclass(frozen=True)
+class Options:
+    threads: int | None = None
+    memory: str | None = None
+    command: str = ""
+
+
+def analyse(project: Project, experiment: Experiment, *, options: Options = Options(), progress: Progress = lambda _: None) -> Result:
+    """The result of one experiment. Raises UserError (exit 3) when the data cannot be used."""
+    engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
+    try:
+        return _Run(engine, project, experiment, options, progress).result()
+    finally:
+        engine.close()
+
+
+class _Run:
+    def __init__(self, engine: Engine, project: Project, experiment: Experiment, options: Options, progress: Progress) -> None:
+        self.engine, self.project, self.experiment, self.options, self.progress = engine, project, experiment, options, progress
+        self.metrics: tuple[Metric, ...] = metrics_of(project, experiment)
+        self.uses: dict[str, MetricUse] = {u.name: u for u in experiment.metrics}
+        self.ids = tuple(v.id for v in experiment.variants)
+
+    def result(self) -> Result:
+        found = prepare(self.engine, self.project, self.experiment, self.progress)
+        plan = make_plan(self.metrics, self.project.events, {n: log.last_complete for n, log in found.logs.items()})
+        self.progress("metrics")
+        values = unit_values(self.engine, plan, self.metrics, found.logs, found.segments, found.outcomes)
+        grid = grids(self.engine, values)
+        binary = binary_metrics(self.engine, values, self.metrics)
+        by_variant = self._arms(values, grid, binary)
+        self.progress("statistics")
+        clock, setting, last_exposure = self._clock(found, plan, by_variant)
+        metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
+        metrics = self._corrected(metrics)
+        checks = self._health(found, plan, metrics, by_variant, clock)
+        decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
+        segments = split_goals(self.engine, values, self.experiment, self.metrics, grid, binary, setting, self.project.min_cell)
+        return Result(
+            schema=SCHEMA,
+            experiment=self._info(found, clock, metrics),
+            plan=self._plan(),
+            decision=decision,
+            metrics=metrics,
+            segments=segments,
+            health=checks,
+            ledgers=self._ledgers(found, plan, last_exposure),
+            provenance=self._provenance(found),
+            min_cell=self.project.min_cell,
+            warnings=tuple(f"W501 {line}" for line in found.unparsable),
+        )
+
+    def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
+        """Per metric, per variant; a variant without units (they were all left out) has an empty arm."""
+        table = arms(self.engine, values, self.metrics, None, grid, binary)
+        empty = Arm(0, 0, 0, 0, None, None, None, None)
+        return {m.name: {v: table.get((None, i), {}).get(m.name, empty) for i, v in enumerate(self.ids)} for m in self.metrics}
+
+    def _clock(self, found: Prepared, plan: Plan, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[Clock, Setting, int | None]:
+        experiment = self.experiment
+        units = sum(n for s, _, n in found.exposed.units if s == USED)
+        last_exposure = self.engine.one(f"SELECT max(x_day) FROM units WHERE status = {USED}")[0]
+        sequential = experiment.plan.method == "sequential"
+        through = min((log.last_complete for log in found.logs.values()), default=None)
+        if not found.exposed.has_time:
+            return Clock(True, sequential, units=units), Setting(experiment.plan, False, 1.0), None
+        if through is None:
+            through = found.exposed.last
+        immature = sum(a.immature for u in experiment.metrics if u.role in ("goal", "guardrail") for a in by_variant[u.name].values())
+        run = planned = None
+        ended = True
+        progress = 1.0
+        if experiment.start is not None and experiment.end is not None and through is not None:
+            start, end = day_number(experiment.start), day_number(experiment.end)
+            run, planned = max(0, through - start + 1), end - start + 1
+            ended = through >= end
+            progress = min(1.0, run / planned)
+        elif found.exposed.first is not None and through is not None:
+            run = max(0, through - found.exposed.first + 1)
+        reached = ended and immature == 0
+        clock = Clock(reached, sequential, run, planned, experiment.end.isoformat() if experiment.end else None, units)
+        return clock, Setting(experiment.plan, not reached and not sequential, progress), last_exposure
+
+    def _metric(self, metric: Metric, by_variant: Mapping[str, Arm], setting: Setting, plan: Plan, last_exposure: int | None) -> MetricResult:
+        use = self.uses[metric.name]
+        control = by_variant[self.experiment.baseline]
+        explainer = Explainer()
+        meaning = " ".join((explainer.meaning(metric, self.experiment.unit), *explainer.rules(metric, self.project.timezone, self.experiment.unit)))
+        chain = next((t.chain for t in plan.tasks if t.metric.name == metric.name), None)
+        mature_on = None
+        if chain is not None and chain.last is not None and last_exposure is not None and any(a.immature for a in by_variant.values()):
+            mature_on = iso(last_exposure + chain.last)
+        return MetricResult(
+            key=metric.name,
+            title=metric.title,
+            description=metric.description,
+            role=use.role,
+            kind=metric.kind,
+            unit_of_value=metric.unit_of_value if not any(a.counts for a in by_variant.values()) else "share",
+            better=metric.better,
+            estimator=estimator_of(metric, by_variant),
+            window=None if chain is None else str(metric.window),
+            meaning=meaning,
+            definition_hash=metric_hash(metric, self.project.events),
+            version=metric.version,
+            owner=metric.owner,
+            arms=tuple(arm_value(v, by_variant[v]) for v in self.ids),
+            comparisons=tuple(compare(metric, use, v.id, by_variant[v.id], control, setting) for v in self.experiment.treatments),
+            detect=use.detect if use.detect is not None else (self.experiment.plan.detect if use.role == "goal" else None),
+            stamps=_stamps(metric),
+            mature_on=mature_on,
+        )
+
+    def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
+        """Holm over the family of goals times treatments."""
+        definitions = {m.name: m for m in self.metrics}
+        family = [(m.key, c) for m in metrics if m.role == "goal" for c in m.comparisons]
+        adjusted = iter(adjust_goals([(definitions[k], c) for k, c in family], self.experiment.plan))
+        return tuple(replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == "goal" else m for m in metrics)
+
+    def _health(self, found: Prepared, plan: Plan, metrics: tuple[MetricResult, ...], by_variant: Mapping[str, Mapping[str, Arm]], clock: Clock) -> tuple[HealthCheck, ...]:
+        units = found.exposed.units
+        per_variant = {v: sum(n for s, i, n in units if s == USED and i == k) for k, v in enumerate(self.ids)}
+        exposed = sum(n for s, _, n in units if s in (USED, MIXED))
+        mixed = sum(n for s, _, n in units if s == MIXED)
+        checks = [
+            health.check_srm(self.experiment, per_variant),
+            health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
+            health.check_before_start(sum(n for s, _, n in units if s == BEFORE_START), self.experiment.start is not None and found.exposed.has_time),
+            health.check_runtime(clock.days_run),
+        ]
+        for source, log in sorted(found.logs.items()):
+            ledger = log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, None)
+            lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
+            checks.append(health.check_row_loss(source, lost, log.rows))
+            checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
+            clock_check = health.check_clock(source, dict(log.notes))
+            if clock_check is not None:
+                checks.append(clock_check)
+        definitions = {m.name: m for m in self.metrics}
+        for metric in metrics:
+            if metric.role in ("goal", "guardrail"):
+                checks += health.metric_checks(metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline)
+        return tuple(checks)
+
+    def _losses(self, table: str) -> dict[str, PairMoments]:
+        """Per variant: rows lost and rows read of each unit, as exact sums."""
+        rows = self.engine.rows(
+            "SELECT variant, count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n) FROM "
+            f"(SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, CAST(count(*) AS HUGEINT) AS n FROM {name(table)} "
+            "WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u) GROUP BY variant ORDER BY variant"
+        )
+        return {self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab)) for v, k, a, aa, b, bb, ab in rows}
+
+    def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
+        e = self.experiment
+        per_variant = {i: n for s, i, n in found.exposed.units if s == USED}
+        through = min((log.last_complete for log in found.logs.values()), default=found.exposed.last if found.exposed.has_time else None)
+        mature = [m.mature_on for m in metrics if m.role in ("goal", "guardrail") and m.mature_on]
+        return ExperimentInfo(
+            id=e.id,
+            title=e.title,
+            owner=e.owner,
+            hypothesis=e.hypothesis,
+            unit=e.unit,
+            baseline=e.baseline,
+            variants=tuple(VariantInfo(v.id, v.title, v.key, v.share, per_variant.get(i, 0)) for i, v in enumerate(e.variants)),
+            has_time=found.exposed.has_time,
+            timezone=self.project.timezone,
+            start=e.start.isoformat() if e.start else None,
+            enroll_until=e.enroll_until.isoformat() if e.enroll_until else None,
+            end=e.end.isoformat() if e.end else None,
+            data_through=iso(through),
+            days_run=clock.days_run,
+            days_planned=clock.days_planned,
+            reached_end=clock.reached,
+            fully_mature_on=max(mature) if mature else None,
+            iteration_of=e.iteration_of,
+            changes=e.changes,
+        )
+
+    def _plan(self) -> PlanInfo:
+        p = self.experiment.plan
+        return PlanInfo(p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary)
+
+    def _ledgers(self, found: Prepared, plan: Plan, last_exposure: int | None) -> tuple[Ledger, ...]:
+        exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
+        ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
+        for source, log in sorted(found.logs.items()):
+            fixed = [t.chain for t in plan.tasks if source in {self.project.events[a].source for a in events_of(t.metric)}]
+            # A row is lost to immaturity only when no metric of this source can use its unit.
+            shortest = min((c.last for c in fixed if c.last is not None), default=None)
+            open_ended = any(c.last is None for c in fixed) or any(t.metric.immature == "keep" for t in plan.tasks)
+            below = None if shortest is None or open_ended else log.last_complete - shortest
+            ledgers.append(log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, below))
+        ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != self.experiment.exposure_source]
+        return tuple(ledgers)
+
+    def _provenance(self, found: Prepared) -> Provenance:
+        import duckdb
+        import ibis
+        import numpy
+        import scipy
+
+        libraries = (("duckdb", duckdb.__version__), ("ibis", ibis.__version__), ("numpy", numpy.__version__), ("scipy", scipy.__version__))
+        return Provenance(
+            abtest_version=__version__,
+            config_hash=experiment_hash(self.project, self.experiment),
+            plan_hash=plan_hash(self.experiment),
+            command=self.options.command or f"abtest run {self.experiment.id}",
+            sources=found.sources,
+            engine="duckdb",
+            defaults_version=DEFAULTS_VERSION,
+            libraries=libraries,
+        )
+
+
+def _stamps(metric: Metric) -> tuple[str, ...]:
+    found = []
+    if event_parts(metric) and not metric.window.fixed:
+        found.append("open_window")
+    if metric.immature == "keep":
+        found.append("immature_kept")
+    if metric.kind == "ratio":
+        found.append("denominator_may_move")
+    if metric.cap is not None:
+        found.append("capped")
+    return tuple(found)

@@ -1,0 +1,222 @@
+"""A folder of YAML files to one `Project`, with every problem of every file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from abtest.language import values
+from abtest.language.expressions import RESERVED
+from abtest.language.fields import Fields
+from abtest.language.model import Event, Experiment, Metric, Project, Source
+from abtest.language.read_experiment import read_experiment
+from abtest.language.read_metrics import read_metric
+from abtest.language.read_sources import read_event, read_source
+from abtest.language.resolve import resolve_events, resolve_experiment, resolve_metric
+from abtest.language.suggest import did_you_mean, nearest
+from abtest.language.yaml import Map, Node, Text, read_yaml
+from abtest.problems import Place, Problems, UserError, quoted
+
+T = TypeVar("T")
+
+SECTIONS = ("project", "sources", "events", "metrics")
+LATER_SECTIONS = ("groups", "surveys")
+ROOT_FILES = ("abtest.yml", "project.yml")
+FOLDERS = ("metrics", "experiments", "sources", "events")
+MAX_FILES = 500
+_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E403", "E404"})
+MAX_METRICS = 500
+
+
+def find_root(start: Path) -> Path:
+    """The project folder of a file or folder: the nearest one upwards with abtest.yml or project.yml."""
+    folder = start if start.is_dir() else start.parent
+    folder = folder.resolve()
+    for candidate in (folder, *folder.parents):
+        if any((candidate / name).is_file() for name in ROOT_FILES):
+            return candidate
+    return folder.parent if folder.name in FOLDERS else folder
+
+
+def yaml_files(root: Path) -> tuple[Path, ...]:
+    """The project's own files: *.yml beside each other in the root, and everything in its four known folders."""
+    found = [*root.glob("*.yml"), *root.glob("*.yaml")]
+    for name in FOLDERS:
+        found += [*(root / name).rglob("*.yml"), *(root / name).rglob("*.yaml")]
+    return tuple(sorted(f for f in set(found) if f.is_file()))
+
+
+def load_project(root: Path) -> Project:
+    """The project in `root`. Raises UserError with everything that is wrong (exit code 1)."""
+    project, problems = read_project(root)
+    problems.raise_errors()
+    return project
+
+
+def read_project(root: Path) -> tuple[Project, Problems]:
+    """The project as far as it can be read, and its problems."""
+    problems = Problems()
+    reader = _Reader(root, problems)
+    paths = yaml_files(root)
+    if not paths:
+        raise UserError([_no_files(root)], exit_code=2)
+    if len(paths) > MAX_FILES:
+        problems.error("E105", f"{len(paths)} YAML files; at most {MAX_FILES} are read", Place(root.name, 1, 1))
+        paths = paths[:MAX_FILES]
+    for path in paths:
+        reader.file(path)
+    return reader.project(), problems
+
+
+def _no_files(root: Path) -> Any:
+    from abtest.problems import Problem
+
+    return Problem("E100", f"no YAML files in {quoted(root)}", None, "abtest init  writes a first project here; abtest demo  a complete one.")
+
+
+class _Reader:
+    """Gathers the sections of all files, then resolves them together."""
+
+    def __init__(self, root: Path, problems: Problems) -> None:
+        self.root = root
+        self.problems = problems
+        self.sections: dict[str, dict[str, tuple[Text, Node]]] = {s: {} for s in SECTIONS}
+        self.experiments: dict[str, Experiment] = {}
+        self.broken: set[str] = set()
+        self.files: list[str] = []
+        self.unreadable = False
+
+    def file(self, path: Path) -> None:
+        name = path.relative_to(self.root).as_posix()
+        tree = read_yaml(path, name, self.problems)
+        if tree is None:
+            self.unreadable = True
+            return
+        keys = [k.value for k, _ in tree]
+        if "experiment" in keys:
+            self.files.append(name)
+            experiment = read_experiment(tree, self.problems)
+            if experiment is not None and experiment.id:
+                if experiment.id in self.experiments:
+                    first = self.experiments[experiment.id].place
+                    self.problems.error("E107", f"experiment {experiment.id} is defined twice", experiment.place, f"The first stands in {first}.")
+                self.experiments.setdefault(experiment.id, experiment)
+            return
+        known = (*SECTIONS, *LATER_SECTIONS, "experiment")
+        if keys and not any(k in known or nearest(k, known) for k in keys):
+            return  # some other tool's file
+        self.files.append(name)
+        for key, node in tree:
+            self._section(key, node)
+
+    def _section(self, key: Text, node: Node) -> None:
+        if key.value in LATER_SECTIONS:
+            self.problems.error("E190", f"`{key.value}` cannot be computed by this version of abtest", key.place)
+            return
+        if key.value not in SECTIONS:
+            self.problems.error("E102", f"unknown section {quoted(key.value)}", key.place, did_you_mean(key.value, (*SECTIONS, "experiment"), "Sections"))
+            return
+        if not isinstance(node, Map):
+            if not (isinstance(node, Text) and node.value == ""):
+                self.problems.error("E121", f"{key.value} is a map", node.place)
+            return
+        section = self.sections[key.value]
+        for name, value in node:
+            if key.value != "project" and not values.is_id(name.value):
+                self.problems.error("E130", f"{quoted(name.value)} is not a name", name.place, "Lower case letters, digits and _, starting with a letter, at most 64")
+                continue
+            if key.value == "events" and name.value in RESERVED:
+                self.problems.error("E130", f"{quoted(name.value)} is a word of the language", name.place)
+                continue
+            if name.value in section:
+                self.problems.error("E107", f"{quoted(name.value)} is defined twice under {key.value}", name.place, f"The first stands in {section[name.value][0].place}.")
+                continue
+            section[name.value] = (name, value)
+
+    def project(self) -> Project:
+        name, timezone, data, min_cell = self._settings()
+        sources: dict[str, Source] = self._read("sources", read_source)
+        raw_events: dict[str, Event] = self._read("events", read_event)
+        if len(self.sections["metrics"]) > MAX_METRICS:
+            first = next(iter(self.sections["metrics"].values()))[0]
+            self.problems.error("E105", f"{len(self.sections['metrics'])} metrics; at most {MAX_METRICS} are read", first.place)
+        raw_metrics: dict[str, Metric] = self._read("metrics", read_metric)
+        events = resolve_events(raw_events, sources, self.problems)
+        known_events = {**raw_events, **events}
+        metrics: dict[str, Metric] = {}
+        for key, metric in raw_metrics.items():
+            resolved = resolve_metric(metric, {k: e for k, e in known_events.items() if e.source in sources}, sources, self.problems)
+            if resolved is not None:
+                metrics[key] = resolved
+        broken = frozenset(set(self.sections["metrics"]) - set(metrics))
+        experiments = {
+            key: resolve_experiment(e, sources, events, metrics, broken, self.problems) for key, e in sorted(self.experiments.items())
+        }
+        self._chains(experiments)
+        if self.unreadable:
+            # Names that a broken file defines are not missing; say what is broken and nothing that follows from it.
+            self.problems.found = [p for p in self.problems.found if p.code not in _NAMES]
+        return Project(
+            root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
+            experiments=experiments, min_cell=min_cell, files=tuple(self.files),
+            warnings=tuple(str(w) for w in self.problems.warnings),
+        )  # fmt: skip
+
+    def _settings(self) -> tuple[str, str, str, int]:
+        entries = tuple(self.sections["project"].values())
+        place = entries[0][0].place if entries else Place("", 1, 1)
+        fields = Fields(Map(entries, place), "project", self.problems)
+        name = fields.text("name") or self.root.name
+        timezone = fields.read("timezone", values.timezone_name) or "UTC"
+        data = fields.text("data") or "."
+        if data.startswith(("/", "~")) or ".." in data.split("/") or "://" in data:
+            self.problems.error("E140", f"project data {quoted(data)} leaves the project folder", fields.place("data"))
+            data = "."
+        privacy = fields.map("privacy")
+        min_cell = 10
+        if privacy is not None:
+            inner = Fields(privacy, "privacy", self.problems)
+            given = inner.read("min_cell", values.whole)
+            min_cell = 10 if given is None else max(1, given)
+            inner.done()
+        fields.text("language")
+        fields.done(("week_starts", "default_adjust", "engine", "uses"))
+        return name, timezone, data, min_cell
+
+    def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
+        found: dict[str, T] = {}
+        for name, (_, node) in self.sections[section].items():
+            value = reader(name, node, self.problems)
+            if value is not None:
+                found[name] = value
+        return found
+
+    def _chains(self, experiments: dict[str, Experiment]) -> None:
+        """`iteration_of` must exist and must not run in a circle."""
+        for experiment in experiments.values():
+            seen: list[str] = [experiment.id]
+            before = experiment.iteration_of
+            if before is not None and before not in experiments:
+                self.problems.warn("W420", f"iteration_of {quoted(before)}: no such experiment in this project", experiment.place, did_you_mean(before, experiments, "Experiments"))
+            while before is not None and before in experiments:
+                if before in seen:
+                    self.problems.error("E420", f"iteration_of runs in a circle: {' -> '.join((*seen, before))}", experiment.place)
+                    break
+                seen.append(before)
+                before = experiments[before].iteration_of
+
+
+def pick_experiment(project: Project, name: str) -> Experiment:
+    """The experiment with this id; usage error with suggestions when there is none."""
+    found = project.experiments.get(name)
+    if found is None:
+        from abtest.problems import Problem
+
+        hint = did_you_mean(name, project.experiments, "Experiments")
+        raise UserError([Problem("E205", f"no experiment {quoted(name)}", None, hint)], exit_code=2)
+    return found
+
+
+def names(items: Iterable[str]) -> str:
+    return ", ".join(items)

@@ -1,0 +1,288 @@
+"""An experiment file from YAML to a value. Names of metrics and sources are resolved in `resolve.py`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from abtest.language import values
+from abtest.language.fields import Fields, read_text
+from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
+from abtest.language.suggest import did_you_mean
+from abtest.language.tokens import SyntaxProblem
+from abtest.language.where import parse_where
+from abtest.language.yaml import Map, Seq, Text
+from abtest.problems import Problems, quoted
+
+ROLES = ("goal", "guardrail", "secondary", "explore")
+STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
+_LATER = ("targets", "decision", "uses", "common_window", "phases")
+_LATER_PLAN = ("looks", "spending")
+_DEFAULT_VERDICTS: dict[str, Any] = {
+    "ship": "ship", "roll_back": "dont_ship", "dont_ship": "dont_ship", "keep_running": "keep_running", "iterate": "dont_ship",
+}  # fmt: skip
+
+
+def read_experiment(node: Map, problems: Problems) -> Experiment | None:
+    name_node = node.get("experiment")
+    name = name_node.value if isinstance(name_node, Text) else ""
+    what = f"experiment {name[:64]}"
+    fields = Fields(node, what, problems, ("experiment",))
+    if not values.is_id(name):
+        problems.error("E130", f"{quoted(name)} is not a name for an experiment", name_node.place if name_node else node.place, "Lower case letters, digits and _:  feed_ranker_v3")
+        name = ""
+    unit = fields.text("unit", required=True)
+    exposure_source, flag, exposure_where = _exposure(fields, problems)
+    variants = _variants(fields, problems)
+    baseline = fields.text("baseline", required=True)
+    if baseline is not None and variants and baseline not in [v.id for v in variants]:
+        problems.error("E411", f"baseline {quoted(baseline)} is not a variant", fields.place("baseline"), did_you_mean(baseline, [v.id for v in variants], "Variants"))
+    dates = _dates(fields, problems)
+    population = fields.map("population")
+    only = exclude = None
+    if population is not None:
+        inner = Fields(population, "population", problems)
+        only, exclude = inner.read("only", parse_where), inner.read("exclude", parse_where)
+        inner.done()
+    metrics = _metrics(fields, problems)
+    plan = _plan(fields, problems)
+    mixed: Any = fields.choice("mixed_exposure", ("drop", "first")) or "drop"
+    experiment = Experiment(
+        id=name,
+        title=fields.text("title") or name.replace("_", " ").capitalize(),
+        unit=unit or "",
+        exposure_source=exposure_source,
+        flag=flag,
+        variants=variants,
+        baseline=baseline or "",
+        metrics=metrics,
+        exposure_where=exposure_where,
+        owner=fields.text("owner"),
+        hypothesis=fields.text("hypothesis"),
+        start=dates.get("start"),
+        enroll_until=dates.get("enroll_until"),
+        end=dates.get("end"),
+        as_of=fields.read("as_of", values.calendar_date),
+        only=only,
+        exclude=exclude,
+        mixed=mixed,
+        segments=_segments(fields, problems),
+        plan=plan,
+        decide=_decide(fields, problems),
+        iteration_of=fields.text("iteration_of"),
+        changes=tuple(t.value for t in fields.texts("changes")),
+        place=name_node.place if name_node else node.place,
+    )
+    fields.done(_LATER)
+    if not experiment.owner:
+        problems.warn("W401", f"{what} has no owner", experiment.place)
+    if not experiment.hypothesis:
+        problems.warn("W401", f"{what} has no hypothesis", experiment.place)
+    return experiment
+
+
+def _exposure(fields: Fields, problems: Problems) -> tuple[str, str | None, Any]:
+    node = fields.map("exposure", required=True)
+    if node is None:
+        return "", None, None
+    inner = Fields(node, "exposure", problems)
+    source = inner.text("source", required=True) or ""
+    flag, where = inner.text("flag"), inner.read("where", parse_where)
+    inner.done()
+    return source, flag, where
+
+
+def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:
+    node = fields.map("variants", required=True)
+    if node is None:
+        return ()
+    found: list[Variant] = []
+    for key, value in node:
+        if not values.is_id(key.value):
+            problems.error("E130", f"{quoted(key.value)} is not a name for a variant", key.place, "Lower case letters, digits and _; the text in the log goes into `key`.")
+            continue
+        title = key.value.replace("_", " ").capitalize()
+        if isinstance(value, Text):
+            found.append(Variant(key.value, value.value, None, title, key.place))
+            continue
+        if not isinstance(value, Map):
+            problems.error("E121", f"variant {key.value} is {{key: …, share: 50%}}", value.place)
+            continue
+        inner = Fields(value, f"variant {key.value}", problems)
+        log_key = inner.text("key") or key.value
+        share = inner.read("share", values.fraction)
+        found.append(Variant(key.value, log_key, share, inner.text("title") or title, key.place))
+        inner.done()
+    if len(found) < 2:
+        problems.error("E412", "an experiment compares at least two variants", node.place)
+    keys = [v.key for v in found]
+    for variant in found:
+        if keys.count(variant.key) > 1:
+            problems.error("E412", f"two variants have the key {quoted(variant.key)}", variant.place)
+    shares = [v.share for v in found]
+    if any(s is not None for s in shares):
+        if any(s is None for s in shares):
+            problems.error("E412", "some variants have a share and some have none", node.place)
+        elif abs(sum(s for s in shares if s is not None) - 1) > 1e-9:
+            problems.error("E412", f"the shares add up to {100 * sum(s for s in shares if s is not None):g}%, not to 100%", node.place)
+    elif found:
+        found = [replace(v, share=1 / len(found)) for v in found]
+        problems.warn("W412", "the variants have no shares; equal shares are assumed", node.place)
+    return tuple(found)
+
+
+def _dates(fields: Fields, problems: Problems) -> dict[str, Any]:
+    node = fields.map("dates")
+    if node is None:
+        return {}
+    inner = Fields(node, "dates", problems)
+    found = {key: inner.read(key, values.calendar_date) for key in ("start", "enroll_until", "end")}
+    inner.done()
+    start, until, end = found["start"], found["enroll_until"], found["end"]
+    if start is None or end is None:
+        for key in ("start", "end"):
+            if not inner.has(key):
+                inner.missing(key)
+    elif end < start:
+        problems.error("E413", f"end {end} lies before start {start}", inner.place("end"))
+    elif until is not None and not start <= until <= end:
+        problems.error("E413", f"enroll_until {until} lies outside {start} to {end}", inner.place("enroll_until"))
+    return found
+
+
+def _metrics(fields: Fields, problems: Problems) -> tuple[MetricUse, ...]:
+    node = fields.map("metrics", required=True)
+    if node is None:
+        return ()
+    inner = Fields(node, "metrics of the experiment", problems, ROLES)
+    found: list[MetricUse] = []
+    for role in ROLES:
+        listed = inner.node_of(role)
+        if listed is None:
+            continue
+        items = listed.items if isinstance(listed, Seq) else (listed,)
+        for item in items:
+            found += _use(item, role, problems)
+    inner.done()
+    seen: dict[str, MetricUse] = {}
+    for use in found:
+        if use.name in seen:
+            problems.error("E414", f"metric {quoted(use.name)} stands twice in this experiment", use.place, f"It is already a {seen[use.name].role}.")
+        seen.setdefault(use.name, use)
+    if not any(u.role == "goal" for u in found):
+        problems.error("E415", "an experiment needs a goal", node.place, "Example:  metrics: {goal: [engaged_weeks]}")
+    return tuple(found)
+
+
+def _use(item: Any, role: Any, problems: Problems) -> list[MetricUse]:
+    if isinstance(item, Text):
+        return [MetricUse(item.value, role, place=item.place)]
+    if not isinstance(item, Map):
+        problems.error("E121", f"{role} is a list of metrics", item.place)
+        return []
+    found = []
+    for key, value in item:
+        if not isinstance(value, Map):
+            problems.error("E121", f"write  {key.value}: {{margin: 2%}}", value.place)
+            continue
+        inner = Fields(value, f"{role} {key.value}", problems)
+        margin: Margin | None = inner.read("margin", values.margin)
+        found.append(MetricUse(key.value, role, margin, inner.read("detect", values.fraction), key.place))
+        inner.done()
+    return found
+
+
+def _plan(fields: Fields, problems: Problems) -> Plan:
+    node = fields.map("plan")
+    if node is None:
+        return Plan()
+    inner = Fields(node, "plan", problems)
+    default = Plan()
+    method: Any = inner.choice("method", ("fixed", "sequential", "hybrid", "bayesian")) or "fixed"
+    if method in ("hybrid", "bayesian"):
+        problems.error("E190", f"method: {method} cannot be computed by this version of abtest", inner.place("method"), "Available:  fixed, sequential")
+        method = "fixed"
+    correct = inner.map("correct")
+    goal: Any = "holm"
+    secondary: Any = "none"
+    if correct is not None:
+        families = Fields(correct, "correct", problems)
+        goal = families.choice("goal", ("holm", "none")) or "holm"
+        secondary = families.choice("secondary", ("bh", "holm", "none")) or "none"
+        families.done()
+    plan = Plan(
+        method=method,
+        alpha=inner.read("alpha", values.fraction) or default.alpha,
+        guardrail_alpha=inner.read("guardrail_alpha", values.fraction) or default.guardrail_alpha,
+        power=inner.read("power", values.fraction) or default.power,
+        detect=inner.read("detect", values.fraction),
+        correct_goal=goal,
+        correct_secondary=secondary,
+        srm_alpha=inner.read("srm_alpha", values.fraction) or default.srm_alpha,
+    )
+    inner.done(_LATER_PLAN)
+    for key, value in (("alpha", plan.alpha), ("guardrail_alpha", plan.guardrail_alpha), ("srm_alpha", plan.srm_alpha)):
+        if not 0 < value < 0.5:
+            problems.error("E416", f"{key} is {100 * value:g}%; it must lie between 0% and 50%", inner.place(key))
+    return plan
+
+
+def _segments(fields: Fields, problems: Problems) -> tuple[Segment, ...]:
+    found = []
+    for text in fields.texts("segments"):
+        if " before " in text.value or text.value.startswith("("):
+            problems.error("E190", "a segment by earlier behaviour cannot be computed by this version of abtest", text.place, "Available: attributes, such as  country  or  people.country")
+            continue
+        source, dot, prop = text.value.rpartition(".")
+        found.append(Segment(prop if dot else text.value, source, prop or text.value, text.place))
+    return tuple(found)
+
+
+def _decide(fields: Fields, problems: Problems) -> tuple[DecideRule, ...]:
+    node = fields.map("decide")
+    if node is None:
+        return ()
+    found: list[DecideRule] = []
+    for key, value in node:
+        when: Text | None = value if isinstance(value, Text) else None
+        verdict = _DEFAULT_VERDICTS.get(key.value)
+        if isinstance(value, Map):
+            inner = Fields(value, f"decide {key.value}", problems)
+            when_node = inner.node_of("when")
+            when = when_node if isinstance(when_node, Text) else None
+            verdict = inner.choice("verdict", ("ship", "dont_ship", "keep_running", "dont_decide")) or verdict
+            inner.done()
+        if when is None:
+            problems.error("E121", f"decide {key.value} is a rule such as `any guardrail is harmed`", value.place)
+            continue
+        if verdict is None:
+            problems.error("E417", f"which verdict is {quoted(key.value)}?", key.place, f"Write  {key.value}: {{when: {when.value[:60]}, verdict: dont_ship}}")
+            continue
+        parsed = read_text(when, _rule, problems)
+        if parsed is not None:
+            found.append(DecideRule(key.value, verdict, parsed[0], parsed[1], when.value))
+    if found and found[-1].tests:
+        problems.error("E417", "the last rule of decide must be `otherwise`", node.place)
+    if any(not r.tests for r in found[:-1]):
+        problems.error("E417", "rules after `otherwise` are never reached", node.place)
+    return tuple(found)
+
+
+def _rule(text: str) -> tuple[Any, tuple[tuple[str, str, str], ...]]:
+    clean = " ".join(text.split())
+    if clean == "otherwise":
+        return "and", ()
+    joiners = set(re.findall(r" (and|or) ", clean))
+    if len(joiners) > 1:
+        raise SyntaxProblem("E111", '"and" and "or" side by side. Which one is meant?', (0, len(text)), "Use two outcomes.")
+    joiner = joiners.pop() if joiners else "and"
+    tests = []
+    for part in clean.split(f" {joiner} "):
+        match = re.fullmatch(r"(?:(any|every|no) (goal|guardrail|secondary)|([a-z][a-z0-9_]*)) is (\w+)", part)
+        if match is None:
+            raise SyntaxProblem("E417", f"cannot read {part[:60]!r}", (0, len(text)), "Examples:  every goal is better   any guardrail is harmed   revenue is worse")
+        if match[4] not in STATES:
+            raise SyntaxProblem("E417", f"no state {match[4]!r}", (0, len(text)), did_you_mean(match[4], STATES, "States"))
+        tests.append((match[1] or "metric", match[2] or match[3], match[4]))
+    return joiner, tuple(tests)

@@ -1,0 +1,59 @@
+""""Did you mean": the nearest known names to a misspelt one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from abtest.problems import quoted
+
+
+def distance(a: str, b: str, limit: int = 3) -> int:
+    """Damerau-Levenshtein distance (optimal string alignment), or `limit` when it is at least that.
+
+    >>> distance("photo_pst", "photo_post"), distance("lkie", "like"), distance("abc", "xyz")
+    (1, 1, 3)
+    """
+    if abs(len(a) - len(b)) >= limit:
+        return limit
+    before: list[int] = []
+    previous = list(range(len(b) + 1))
+    for i, ca in enumerate(a, 1):
+        current = [i]
+        for j, cb in enumerate(b, 1):
+            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (ca != cb))
+            if i > 1 and j > 1 and ca == b[j - 2] and a[i - 2] == cb:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        if min(current) >= limit:
+            return limit
+        before, previous = previous, current
+    return min(previous[-1], limit)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The closest known name: at most two edits away, or sharing a stem of four letters; None when none is close.
+
+    >>> nearest("prefered", ["better", "per", "preferred"]), nearest("zzz", ["like"])
+    ('preferred', None)
+    """
+    if len(name) > 100:
+        return None
+    lower = name.lower()
+    scored = [(distance(lower, k.lower()), k) for k in known]
+    close = [pair for pair in scored if pair[0] <= min(2, max(1, len(name) // 3))]
+    if close:
+        return min(close)[1]
+    stems = [k for _, k in scored if min(len(k), len(lower)) >= 4 and (k.lower().startswith(lower[:5]) or lower.startswith(k.lower()))]
+    return min(stems) if stems else None
+
+
+def did_you_mean(name: str, known: Iterable[str], label: str = "Known") -> str:
+    """A hint line: the nearest name if one is close, and the first known names."""
+    names = sorted(set(known))
+    near = nearest(name, names)
+    parts = [f"Did you mean {quoted(near)}?"] if near else []
+    if names:
+        shown = ", ".join(names[:6])
+        more = f", … ({len(names) - 6} more)" if len(names) > 6 else ""
+        parts.append(f"{label}: {shown}{more}")
+    return "  ".join(parts)

@@ -1,0 +1,99 @@
+"""The HTML page: one file, complete without JavaScript, under a strict content security policy.
+
+A pure function of the result. The policy allows exactly the stylesheet and the script of this page by their
+hashes, so nothing that a title or a log smuggles in could run even if escaping failed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from abtest.analysis.codec import encode
+from abtest.analysis.result import Result
+from abtest.reports import appendix
+from abtest.reports.health import health_text
+from abtest.reports.language import outline
+from abtest.reports.markdown import render_markdown
+from abtest.reports.sections import Page, build_page
+from abtest.reports.wording import Wording
+from abtest.shipped import shipped
+
+OUTLINE = "decision"
+
+
+def render_html(result: Result, *, language: str = "en") -> str:
+    """The report as one HTML file. The same result gives the same bytes."""
+    w = Wording(result, language)
+    page = build_page(w)
+    style, script = _asset("style.css"), _asset("script.js")
+    groups = _groups(w, page)
+    context: dict[str, Any] = {
+        "t": w.words,
+        "lang": language,
+        "page": page,
+        "groups": groups,
+        "sections": [name for _, names in groups for name, _ in names],
+        "health": health_text(w),
+        "appendix": appendix,
+        "w": w,
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": _policy(style, script),
+        "result_json": Markup(embedded_json(result)),
+        "summary": render_markdown(result, language=language),
+    }
+    return _environment().get_template("report/page.html.j2").render(context)
+
+
+def embedded_json(result: Result) -> str:
+    """The result for machines, inside a script element: no `<` may stand in it."""
+    text = json.dumps(encode(result), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Unpaired surrogates are legal in JSON as escapes, but cannot be written as UTF-8.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text.replace("<", "\\u003c")
+
+
+def _groups(w: Wording, page: Page) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The sections that have content, in the order of the outline, with their names for the navigation."""
+    found = []
+    for group, names in outline(OUTLINE):
+        present = [(name, w.words(f"sections.{name}.nav")) for name in names if page.has(name)]
+        if present:
+            found.append((w.words(f"groups.{group}"), present))
+    return found
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+@cache
+def _asset(name: str) -> str:
+    return (shipped("templates") / "report" / name).read_text(encoding="utf-8").strip()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(shipped("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        newline_sequence="\n",
+    )

@@ -1,0 +1,16 @@
+"""Where the folders that ship with the package are: in a wheel, or in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped(folder: str) -> Path:
+    """The shipped folder `metrics`, `reports` or `templates`, wherever this package is installed.
+
+    >>> shipped("reports").joinpath("en.yml").is_file()
+    True
+    """
+    here = Path(__file__).resolve().parent
+    packed = here / "_shipped" / folder
+    return packed if packed.is_dir() else here.parent / folder

@@ -1,0 +1,169 @@
+"""A log of events to the narrow table `rows_<source>`: one row per readable line, with what became of it.
+
+Columns: `u` (unit, NULL when not exposed), `variant`, `d` (local date minus date of exposure), `day` (local date),
+`step` (why the row does not count, NULL when it does), one flag `is_<event>` per event that a metric needs, one
+number `p_<property>` per property. Units without rows are not here; they are in `units`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from abtest.language.model import Event, Source
+from abtest.problems import data_error
+from abtest.sources.clock import clock_of
+from abtest.sources.engine import Engine, name, text
+from abtest.sources.read import Raw
+from abtest.sources.rows import property_sql, where_sql
+from abtest.sources.units import MIXED, STATUS_NAMES, TABLE, unit_sql
+
+STRAY_GAP = 30
+"""Days without any row after which later rows are taken to be stray (a clock set to 2099)."""
+STRAY_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as read. `last_complete` is the last whole local date (days since 1970), `first`, `last` the span."""
+
+    source: str
+    table: str
+    rows: int
+    unparsable: int
+    last_complete: int
+    first: int
+    last: int
+    date_only: bool
+    fingerprint: str
+    notes: tuple[tuple[str, int], ...]
+
+
+def read_log(engine: Engine, source: Source, raw: Raw, unit: str, zone: str, events: Mapping[str, Event], props: set[str], last_day: int | None) -> Log:
+    """Build `rows_<source>`. Raises UserError (exit 3) when nothing in the log can be used."""
+    if raw.rows == 0:
+        raise data_error("E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place)
+    clock = clock_of(engine, source, raw, zone)
+    table = f"rows_{source.name}"
+    uid = unit_sql(source, unit, raw)
+    given_day = clock.day if clock.date_only else "NULL"
+    keep = where_sql(source.where, source, raw) if source.where is not None else "true"
+    drop = "".join(f" AND NOT {where_sql(w, source, raw)}" for _, w in source.ignore)
+    event_name = raw.text(source.event) if source.event is not None else text(source.event_constant or "")
+    flags = {f"is_{n}": _event_sql(e, source, raw, event_name) for n, e in sorted(events.items())}
+    numbers = {f"p_{p.name}": property_sql(p, raw) for p in source.properties if p.name in props}
+    extra = "".join(f", {sql} AS {name(alias)}" for alias, sql in {**flags, **numbers}.items())
+    keys = _dedupe_columns(source, raw, unit, uid, event_name)
+    dedupe = "".join(f", {sql} AS dedupe_{i}" for i, sql in enumerate(keys))
+    inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted{extra}{dedupe} FROM {name(raw.table)}"
+    day = "given_day" if clock.date_only else clock.day
+    columns = "".join(f", r.{name(c)}" for c in (*flags, *numbers))
+    repeated = "false"
+    if keys:
+        # "Keep first": by time, then by everything else, so that the order of the file does not matter.
+        ties = "".join(f", {name(c)}" for c in (*flags, *numbers))
+        partition = ", ".join(f"dedupe_{i}" for i in range(len(keys)))
+        known = " AND ".join(f"dedupe_{i} IS NOT NULL" for i in range(len(keys)))
+        inner = f"SELECT *, ({known}) AND row_number() OVER (PARTITION BY {partition}, uid IS NULL OR NOT wanted OR coalesce(instant, given_day) IS NULL ORDER BY instant, given_day, uid{ties}) > 1 AS repeated FROM ({inner})"
+        repeated = "r.repeated"
+    is_any = " OR ".join(f"r.{name(f)}" for f in flags) or "false"
+    before = "CASE WHEN r.instant IS NOT NULL AND k.x IS NOT NULL THEN r.instant < k.x ELSE r.day < k.x_day END"
+    statuses = " ".join(f"WHEN k.status = {s} THEN {text(w)}" for s, w in STATUS_NAMES.items())
+    engine.sql(
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT CASE WHEN k.status = 0 THEN k.u END AS u, CASE WHEN k.status <> {MIXED} THEN k.variant END AS variant, "
+        f"CAST(r.day - k.x_day AS INTEGER) AS d, CAST(r.day AS INTEGER) AS day, "
+        f"CASE WHEN r.uid IS NULL THEN 'no_id' WHEN r.day IS NULL THEN 'bad_time' WHEN NOT r.wanted THEN 'ignored' WHEN {repeated} THEN 'duplicate' "
+        f"WHEN k.uid IS NULL THEN 'unassigned' {statuses} WHEN {before} THEN 'before_exposure' WHEN NOT ({is_any}) THEN 'no_event' END AS step, "
+        f"hash(r.uid, r.instant, r.day{''.join(f', r.{name(c)}' for c in (*flags, *numbers))}) AS print{columns} "
+        f"FROM (SELECT *, {day} AS day FROM ({inner})) r LEFT JOIN {TABLE} k USING (uid)"
+    )
+    return _summary(engine, source, raw, table, clock.date_only, clock.without_zone, last_day)
+
+
+def _event_sql(event: Event, source: Source, raw: Raw, event_name: str) -> str:
+    named = "true"
+    if event.names and source.event is not None:
+        named = f"coalesce({event_name} IN ({', '.join(text(n) for n in event.names)}), false)"
+    elif event.names and source.event_constant not in event.names:
+        named = "false"
+    return named if event.where is None else f"({named} AND {where_sql(event.where, source, raw)})"
+
+
+def _dedupe_columns(source: Source, raw: Raw, unit: str, uid: str, event_name: str) -> list[str]:
+    found = []
+    for key in source.dedupe:
+        if key == "id" and source.id is not None:
+            found.append(raw.text(source.id))
+        elif key == "event":
+            found.append(event_name)
+        elif key == "time" and source.time is not None:
+            found.append(raw.text(source.time.path))
+        elif key == unit or source.unit_path(key) is not None:
+            found.append(uid if key == unit else raw.text(source.unit_path(key) or ""))
+        elif key in ("variant", "flag"):
+            found.append(raw.text((source.variant if key == "variant" else source.flag) or ""))
+        else:
+            prop = source.property(key)
+            assert prop is not None
+            found.append(raw.text(prop.path))
+    return found
+
+
+def _summary(engine: Engine, source: Source, raw: Raw, table: str, date_only: bool, without_zone: int, last_day: int | None) -> Log:
+    per_day = [(int(d), int(n)) for d, n in engine.rows(f"SELECT day, count(*) FROM {name(table)} WHERE day IS NOT NULL GROUP BY 1 ORDER BY 1")]
+    if not per_day:
+        raise data_error("E510", f"source {source.name}: no row of {raw.files.what} has a time that can be read", "Say how the time is written:  time: {from: COLUMN, as: epoch ms}", source.place)
+    notes = [("without_zone", without_zone)] if without_zone else []
+    dense = dense_end(per_day)
+    stray = sum(n for d, n in per_day if d > dense)
+    if stray:
+        engine.sql(f"UPDATE {name(table)} SET step = 'bad_time' WHERE day > {dense} AND (step IS NULL OR step NOT IN ('no_id'))")
+        notes.append(("stray_future", stray))
+    if source.complete_through is not None:
+        from abtest.sources.units import day_number
+
+        complete = day_number(source.complete_through)
+    elif date_only:
+        complete = dense - source.settle
+    else:
+        complete = dense - source.settle - 1
+    if last_day is not None:
+        complete = min(complete, last_day)
+    matched, assigned, unassigned = engine.one(
+        f"SELECT count(*) FILTER (u IS NOT NULL), count(*) FILTER (step IS NULL OR step NOT IN ('no_id', 'bad_time', 'ignored', 'duplicate', 'unassigned')), count(*) FILTER (step = 'unassigned') FROM {name(table)}"
+    )
+    if matched == 0 and assigned == 0 and unassigned:
+        raise _no_match(engine, source, raw)
+    digest = engine.one(f"SELECT sum(CAST(print AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
+    return Log(source.name, table, raw.rows, raw.unparsable, complete, per_day[0][0], dense, date_only, f"{int(digest or 0):016x}", tuple(notes))
+
+
+def dense_end(per_day: list[tuple[int, int]]) -> int:
+    """The last date of the data, without a few stray rows far in the future.
+
+    >>> dense_end([(1, 50), (2, 60), (9000, 1)]), dense_end([(1, 50), (60, 50)])
+    (2, 60)
+    """
+    total = sum(n for _, n in per_day)
+    later = total
+    for (day, count), (following, _) in zip(per_day, per_day[1:], strict=False):
+        later -= count
+        if following - day > STRAY_GAP and later <= STRAY_SHARE * total:
+            return day
+    return per_day[-1][0]
+
+
+def _no_match(engine: Engine, source: Source, raw: Raw) -> Exception:
+    """No unit of the log was exposed: most often two exports that write ids differently."""
+    sample = [str(r[0]) for r in engine.rows(f"SELECT min(uid) FROM {TABLE} WHERE status = 0 UNION ALL SELECT max(uid) FROM {TABLE} WHERE status = 0")]
+    path = next(iter(dict(source.units).values()))
+    column = raw.text(path) if path in raw.columns else "NULL"
+    here = [str(r[0]) for r in engine.rows(f"SELECT min({column}) FROM {name(raw.table)} UNION ALL SELECT max({column}) FROM {name(raw.table)}")]
+    hint = "Both must hold the same ids of the same unit."
+    float_here, float_there = (any(s.endswith(".0") and s[:-2].isdigit() for s in ids) for ids in (here, sample))
+    if float_here != float_there:
+        which = f"in {raw.files.names[0]}" if float_here else "in the exposures"
+        hint = f"The ids {which} became decimal numbers (such as 123.0). Export them as text."
+    elif {len(s) for s in here} != {len(s) for s in sample} and all(s.isdigit() for s in (*here, *sample)):
+        hint = "The ids have different lengths: leading zeros may be lost. Export them as text."
+    return data_error("E512", f"source {source.name}: none of its units is in the exposures", hint, source.place)

@@ -1,0 +1,63 @@
+"""Tables with one row per unit: attributes to split by, and outcomes that are values already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from abtest.language.conditions import Where
+from abtest.language.model import Source
+from abtest.problems import data_error
+from abtest.sources.engine import Engine, name
+from abtest.sources.read import Raw
+from abtest.sources.rows import property_sql, where_sql
+from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
+
+
+@dataclass(frozen=True)
+class UnitTable:
+    """One row per unit: `table` has `uid` and a column per property; counts for the ledger."""
+
+    source: str
+    table: str
+    rows: int
+    unparsable: int
+    without_id: int
+    unassigned: int
+    fingerprint: str
+
+
+def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str]) -> UnitTable:
+    """Build `table_<source>` with the columns `props` (alias -> property or raw column name)."""
+    table = f"table_{source.name}"
+    columns = ""
+    for alias, prop in props.items():
+        declared = source.property(prop)
+        columns += f", {property_sql(declared, raw) if declared is not None else raw.number(prop)} AS {name(alias)}"
+    uid = unit_sql(source, unit, raw)
+    engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT DISTINCT * FROM (SELECT {uid} AS uid{columns} FROM {name(raw.table)}) WHERE uid IS NOT NULL")
+    without = engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {uid} IS NULL")[0]
+    doubles = engine.one(f"SELECT count(*) FROM (SELECT uid FROM {name(table)} GROUP BY uid HAVING count(*) > 1)")[0]
+    if doubles:
+        raise data_error("E511", f"source {source.name}: {doubles:,} units have several rows that contradict each other in {raw.files.what}", "Such a source has one row per unit.", source.place)
+    unassigned = engine.one(f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {uid} NOT IN (SELECT uid FROM {TABLE})")[0]
+    every = ", ".join(name(a) for a in props)
+    digest = engine.one(f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
+    return UnitTable(source.name, table, raw.rows, raw.unparsable, without, unassigned, f"{int(digest or 0):016x}")
+
+
+def unreadable_numbers(engine: Engine, source: Source, raw: Raw, prop: str) -> int:
+    """How many values of a numeric column are there but are no numbers."""
+    declared = source.property(prop)
+    path = declared.path if declared is not None else prop
+    return int(engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {raw.text(path)} IS NOT NULL AND {raw.number(path)} IS NULL")[0])
+
+
+def exclude(engine: Engine, source: Source, raw: Raw, unit: str, only: Where | None, leave_out: Where | None) -> None:
+    """Mark units outside the population. A unit without attributes fails `only` and is not caught by `exclude`."""
+    uid = unit_sql(source, unit, raw)
+    if only is not None:
+        inside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(only, source, raw)}"
+        engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid NOT IN ({inside})")
+    if leave_out is not None:
+        outside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(leave_out, source, raw)}"
+        engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid IN ({outside})")

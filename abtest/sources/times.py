@@ -1,0 +1,89 @@
+"""Clock times: which instant a text, number or date means, and which local date it falls on.
+
+Local times come from the IANA rules of Python's zoneinfo, turned into a short CASE over the few changes of offset in
+the years that data can have, so every engine gives the same dates. Ruling: a local time in a gap of daylight saving
+moves forward, in a fold it is the first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+MICRO = 1_000_000
+DAY = 86_400 * MICRO
+FIRST_YEAR, LAST_YEAR = 2000, 2060
+EARLIEST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * MICRO
+LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICRO
+
+
+@lru_cache(maxsize=64)
+def offsets(zone: str) -> tuple[tuple[int, int], ...]:
+    """(from instant, offset), both in µs; the first entry holds from the beginning of time.
+
+    >>> len(offsets("UTC")), offsets("Asia/Kolkata")[0][1] // 60_000_000
+    (1, 330)
+    """
+    tz = ZoneInfo(zone)
+
+    def offset(seconds: int) -> int:
+        delta = datetime.fromtimestamp(seconds, tz).utcoffset()
+        assert delta is not None
+        return int(delta.total_seconds())
+
+    start = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
+    end = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
+    found = [(0, offset(start) * MICRO)]
+    step = 86_400
+    before = offset(start)
+    for moment in range(start, end, step):
+        now = offset(moment + step)
+        if now == before:
+            continue
+        low, high = moment, moment + step
+        while high - low > 1:  # the second at which the clocks change
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle) == before else (low, middle)
+        found.append((high * MICRO, now * MICRO))
+        before = now
+    return tuple(found)
+
+
+def _case(moment: str, switches: list[tuple[int, int]], first: int) -> str:
+    """A binary tree of comparisons, so that 120 changes cost seven tests per row."""
+    if not switches:
+        return str(first)
+    middle = len(switches) // 2
+    at, offset = switches[middle]
+    low = _case(moment, switches[:middle], first)
+    high = _case(moment, switches[middle + 1 :], offset)
+    return f"CASE WHEN {moment} < {at} THEN {low} ELSE {high} END"
+
+
+def local_sql(instant: str, zone: str) -> str:
+    """SQL: µs since 1970 of the local wall clock at an instant (µs UTC)."""
+    table = offsets(zone)
+    if len(table) == 1:
+        return instant if table[0][1] == 0 else f"({instant} + {table[0][1]})"
+    return f"({instant} + {_case(instant, list(table[1:]), table[0][1])})"
+
+
+def instant_sql(wall: str, zone: str) -> str:
+    """SQL: the instant (µs UTC) of a local wall clock (µs). Gap: moves forward; fold: the first."""
+    table = offsets(zone)
+    if len(table) == 1:
+        return wall if table[0][1] == 0 else f"({wall} - {table[0][1]})"
+    switches = [(at + max(before, after), after) for (_, before), (at, after) in zip(table, table[1:], strict=False)]
+    return f"({wall} - {_case(wall, switches, table[0][1])})"
+
+
+def day_sql(instant: str, zone: str) -> str:
+    """SQL: the local date of an instant as whole days since 1970-01-01."""
+    return f"CAST(({local_sql(instant, zone)}) // {DAY} AS INTEGER)"
+
+
+def local_day(instant: int, zone: str) -> int:
+    """The same in Python."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
+    return (moment.astimezone(ZoneInfo(zone)).date() - datetime(1970, 1, 1).date()).days

@@ -1,0 +1,195 @@
+"""The words file is complete, honest, and the only place where words stand."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import abtest.reports
+from abtest.analysis import result as model
+from abtest.analysis.result import Result
+from abtest.reports.html import render_html
+from abtest.reports.labels import TONES
+from abtest.reports.language import MissingWordError, UnknownLanguageError, Words, languages, load, outline
+from abtest.reports.markdown import render_markdown
+from abtest.reports.terminal import render_terminal
+from abtest.shipped import shipped
+
+from .page import Page
+from .samples import build, nasty
+
+REASONS = (
+    "goal_better", "goal_worse", "guardrail_broken", "guardrail_not_shown", "no_clear_gain", "health_failed",
+    "too_early", "no_test", "custom_rule",
+)  # fmt: skip
+CHECKS = (
+    "srm", "mixed_exposure", "missing_units", "unit_loss", "maturity", "runtime", "row_loss", "exposure_before_start",
+    "min_counts", "late_or_future", "time_gaps", "denominator_shift", "leverage", "novelty",
+)  # fmt: skip
+NO_TEST = (
+    "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
+)  # fmt: skip
+ROW_STEPS = (
+    "unparsable", "no_id", "bad_time", "ignored", "duplicate", "no_event", "unassigned", "before_exposure",
+    "after_window", "immature", "mixed", "before_start", "used",
+)  # fmt: skip
+UNIT_STEPS = ("before_start", "after_enrolment", "mixed", "unknown_variant", "used", "immature")
+FORBIDDEN = re.compile(
+    r"\b(significan\w*|proves|trending|winner|no effect|flat|95% probability|almost clear)\b", re.IGNORECASE
+)
+
+
+def strings(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from strings(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from strings(value)
+
+
+@pytest.fixture(params=languages())
+def words(request: pytest.FixtureRequest) -> Words:
+    return load(request.param)
+
+
+def test_every_code_has_words(words: Words) -> None:
+    keys = [f"sentence.{code}" for code in REASONS]
+    keys += [f"no_test.{code}" for code in NO_TEST]
+    keys += [f"no_relative.{code}" for code in ("control_not_positive", "lift_undefined")]
+    keys += [f"test.{code}.{part}" for code in ("welch", "score", "delta", "other") for part in ("name", "why")]
+    keys += [f"health.reason.{code}" for code in ("no_time", "no_data", "not_applicable", "other")]
+    keys += [f"ledger.rows.{code}" for code in ROW_STEPS] + [f"ledger.units.{code}" for code in UNIT_STEPS]
+    keys += [f"state.{code}" for code in get_args(model.State)]
+    keys += [f"guardrail.{code}" for code in get_args(model.GuardrailLabel)]
+    keys += [f"level.{code}" for code in get_args(model.HealthLevel)]
+    keys += [f"role.{code}" for code in get_args(model.Role)]
+    keys += [f"verdict.{code}.{part}" for code in get_args(model.Verdict) for part in ("word", "mark", "ascii")]
+    keys += [f"sections.{name}.nav" for _, names in outline("decision") for name in names]
+    keys += [f"groups.{name}" for name, _ in outline("decision")]
+    assert [key for key in keys if not words.has(key)] == []
+
+
+def test_every_check_has_a_sentence_that_needs_no_value(words: Words) -> None:
+    for check in (*CHECKS, "other"):
+        for part in ("name", "rule", "short", "pass", "note", "fail"):
+            if not (check == "novelty" and part == "fail"):
+                assert words(f"checks.{check}.{part}", key="k"), (check, part)
+
+
+def test_every_state_has_a_look() -> None:
+    codes = {*get_args(model.State), *get_args(model.GuardrailLabel), *get_args(model.HealthLevel)}
+    assert codes | set(get_args(model.Verdict)) == set(TONES)
+
+
+def test_all_languages_have_the_same_keys(words: Words) -> None:
+    def keys(node: Any, at: str = "") -> set[str]:
+        if not isinstance(node, dict):
+            return {at}
+        return {key for name, value in node.items() for key in keys(value, f"{at}.{name}")}
+
+    plural = re.compile(r"\.(none|one|two|other)$")
+    english, other = (
+        {plural.sub("", key) for key in keys(tree) if not key.startswith(".randomised")}
+        for tree in (load("en")._tree, words._tree)
+    )
+    assert english == other
+
+
+def test_forbidden_words_are_not_in_the_words_file(words: Words) -> None:
+    assert [text for text in strings(words._tree) if FORBIDDEN.search(text)] == []
+
+
+def test_forbidden_words_are_in_no_output(sample: Result) -> None:
+    if sample.experiment.title != "Photo composer v3":
+        return
+    for text in (Page(render_html(sample)).seen, render_markdown(sample), render_terminal(sample, colour=False)):
+        assert FORBIDDEN.findall(text) == []
+
+
+def test_templates_hold_no_words() -> None:
+    for path in sorted((shipped("templates") / "report").rglob("*.j2")):
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S)
+        for value in re.findall(r'(?:aria-label|title|alt|placeholder|data-\w+)="([^"]*)"', text):
+            assert not re.search(r"[A-Za-z]", value), (path.name, value)
+        text = re.sub(r"<[^>]*>", "", text)
+        assert re.findall(r"[A-Za-z]+", text) == [], path.name
+
+
+def test_code_holds_no_sentences() -> None:
+    """Two words in a row in a string constant are a sentence, unless they explain an error or set the policy."""
+    allowed = re.compile(r"default-src|img-src|script-src|style-src")
+    for path in sorted(Path(abtest.reports.__file__).parent.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        skipped = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                skipped.add(id(node.value))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+                found = re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", node.value)
+                assert not found or allowed.search(node.value), (path.name, node.value)
+
+
+def test_an_unknown_language_is_named_with_those_that_exist() -> None:
+    with pytest.raises(UnknownLanguageError, match=r"'xx'; there is .*en"):
+        render_html(build("ship", "one_goal"), language="xx")
+
+
+def test_a_missing_slot_is_an_error_and_not_a_hole() -> None:
+    with pytest.raises(MissingWordError):
+        load("en")("limits.loss", low="1")
+
+
+def test_unknown_codes_still_render() -> None:
+    base = build("dont_ship", "one_goal")
+    strange = replace(
+        base,
+        decision=replace(
+            base.decision,
+            reason="brand_new",
+            rules=(*base.decision.rules, model.RuleLine("brand_new", None)),
+        ),
+        health=(*base.health, model.HealthCheck("brand_new", "metric", "engaged_users", "fail", None, {"x": 0.5})),
+        metrics=tuple(
+            replace(m, comparisons=tuple(replace(c, method="brand-new {x}") for c in m.comparisons))
+            if m.key == "photos"
+            else replace(m, comparisons=tuple(replace(c, status="no_test", reason="odd.one") for c in m.comparisons))
+            if m.key == "likes"
+            else m
+            for m in base.metrics
+        ),
+        ledgers=(model.Ledger("x", "rows", 1, (model.LedgerStep("brand_new", 1),)),),
+    )
+    page = Page(render_html(strange))
+    assert "“brand_new”" in page.seen
+    assert "reason “odd.one”" in page.seen
+    render_markdown(strange)
+    render_terminal(strange, colour=False)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("make", [lambda: build("ship", "no_guardrail"), nasty, lambda: build("ship", "three_variants")])
+def test_every_reason_makes_a_sentence_whatever_the_data(reason: str, make: Any) -> None:
+    base = make()
+    odd = replace(
+        base,
+        decision=replace(base.decision, verdict="dont_ship", reason=reason),
+        experiment=replace(base.experiment, days_run=None, days_planned=None),
+    )
+    text = render_markdown(odd)
+    assert text.split("\n")[2].endswith(".")
+
+
+def test_sentences_of_the_verdict_have_at_most_thirty_words(words: Words) -> None:
+    for text in strings(words.get("sentence")):
+        assert len(re.sub(r"\{\w+\}", "", text).split()) <= 30
