@@ -115,7 +115,11 @@ def quoted(text: object) -> str:
 
 def _order(problem: Problem) -> tuple[str, int, int, str, str]:
     place = problem.place
-    return (place.file, place.line, place.column, problem.code, problem.message) if place else ("", 0, 0, problem.code, problem.message)
+    return (
+        (place.file, place.line, place.column, problem.code, problem.message)
+        if place
+        else ("", 0, 0, problem.code, problem.message)
+    )
 
 
 def _caret(place: Place) -> list[str]:

@@ -8,12 +8,12 @@ from typing import Literal
 
 from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, State
 from abtest.language.model import Margin, Metric, MetricUse, Plan
-from abtest.metrics.moments import Arm
+from abtest.analysis.arms import Arm
 from abtest.stats import margins
 from abtest.stats.inference import Estimate, Inference, no_test
 from abtest.stats.means import welch
 from abtest.stats.moments import Counts, Moments, PairMoments
-from abtest.stats.multiplicity import holm
+from abtest.stats.multiplicity import benjamini_hochberg, holm
 from abtest.stats.proportions import score
 from abtest.stats.ratios import delta
 from abtest.stats.sequential import critical, optimal_kappa, p_value
@@ -46,7 +46,13 @@ def infer(treatment: Arm, control: Arm, alpha: float, crit: float | None = None)
     t, c = data_of(treatment), data_of(control)
     if t is None or c is None:
         empty = treatment if t is None else control
-        reason = "no_units" if empty.exposed == 0 else "no_mature_units" if empty.immature == empty.exposed else "all_missing"
+        reason = (
+            "no_units"
+            if empty.exposed == 0
+            else "no_mature_units"
+            if empty.immature == empty.exposed
+            else "all_missing"
+        )
         return no_test(reason, "none")
     if isinstance(t, PairMoments) and isinstance(c, PairMoments):
         return delta(t, c, alpha=alpha, critical=crit)
@@ -74,6 +80,8 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
     fixed = infer(treatment, control, alpha)
     band, band_p = always_valid(treatment, control, alpha, setting.progress)
     judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
+    # Guardrails are labelled by the interval that is displayed (harm should be seen early); a fixed plan read early
+    # keeps running whatever they say.
     shown = band if plan.method == "sequential" else fixed
     needs_band = setting.early or plan.method == "sequential"
     return Comparison(
@@ -89,7 +97,9 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
         p_value=p if plan.method == "sequential" else fixed.p_value,
         p_adjusted=None,
         state=state_of(metric, judged, p, plan.alpha),
-        margin=_margin(metric, use.margin, judged, treatment, control) if use.role == "guardrail" and use.margin else None,
+        margin=_margin(metric, use.margin, shown, treatment, control)
+        if use.role == "guardrail" and use.margin
+        else None,
         always_valid=_interval(band.relative) if needs_band else None,
         always_valid_absolute=_interval(band.absolute) if needs_band else None,
     )
@@ -122,15 +132,15 @@ def _margin(metric: Metric, margin: Margin, inference: Inference, treatment: Arm
     return MarginResult(margin.kind, margin.size, effect, test.p_value, margins.guardrail_state(test))
 
 
-def adjust_goals(rows: list[tuple[Metric, Comparison]], plan: Plan) -> list[Comparison]:
-    """Goals over all treatments as one family: Holm-adjusted p, and a state that needs it below alpha."""
-    if plan.correct_goal == "none":
-        return [replace(c, p_adjusted=c.p_value) for _, c in rows]
-    adjusted = holm([c.p_value for _, c in rows])
+def adjust(rows: list[Comparison], method: Literal["holm", "bh", "none"], alpha: float) -> list[Comparison]:
+    """A family of metrics over all treatments: adjusted p, and a state that needs it below alpha."""
+    if method == "none":
+        return rows
+    adjusted = (holm if method == "holm" else benjamini_hochberg)([c.p_value for c in rows])
     found = []
-    for (_, comparison), p in zip(rows, adjusted, strict=True):
+    for comparison, p in zip(rows, adjusted, strict=True):
         state = comparison.state
-        if state in ("better", "worse") and (p is None or p >= plan.alpha):
+        if state in ("better", "worse") and (p is None or p >= alpha):
             state = "unclear"
         found.append(replace(comparison, p_adjusted=p, state=state))
     return found

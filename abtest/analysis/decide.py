@@ -34,7 +34,13 @@ class Clock:
     units: int = 0
 
 
-def decide_variant(variant: str, metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock, rules: Sequence[DecideRule] = ()) -> VariantDecision:
+def decide_variant(
+    variant: str,
+    metrics: Sequence[MetricResult],
+    health: Sequence[HealthCheck],
+    clock: Clock,
+    rules: Sequence[DecideRule] = (),
+) -> VariantDecision:
     """The verdict for one treatment. Exactly one for any combination of states (tests enumerate them)."""
     lines = _lines(variant, metrics, health, clock)
     verdict, reason, outcome = _verdict(variant, metrics, health, clock, rules)
@@ -45,7 +51,13 @@ def _of(metrics: Sequence[MetricResult], role: str, variant: str) -> list[tuple[
     return [(m, c) for m in metrics if m.role == role for c in m.comparisons if c.variant == variant]
 
 
-def _verdict(variant: str, metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock, rules: Sequence[DecideRule]) -> tuple[Verdict, str, str | None]:
+def _verdict(
+    variant: str,
+    metrics: Sequence[MetricResult],
+    health: Sequence[HealthCheck],
+    clock: Clock,
+    rules: Sequence[DecideRule],
+) -> tuple[Verdict, str, str | None]:
     goals = _of(metrics, "goal", variant)
     guardrails = _of(metrics, "guardrail", variant)
     if any(h.level == "fail" and h.scope == "experiment" for h in health) or _metric_failed(health, goals, guardrails):
@@ -108,13 +120,15 @@ def _is(metric: MetricResult, comparison: Comparison, state: str) -> bool:
             return comparison.state == state
 
 
-def _lines(variant: str, metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock) -> tuple[RuleLine, ...]:
+def _lines(
+    variant: str, metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock
+) -> tuple[RuleLine, ...]:
     """The default rule line by line; it is shown beside a user's own rule too."""
     goals = _of(metrics, "goal", variant)
     guardrails = _of(metrics, "guardrail", variant)
     states = [c.state for _, c in goals]
     labels = [c.margin.label if c.margin else "no_test" for _, c in guardrails]
-    counted = {s: states.count(s) for s in ("better", "worse", "unclear", "no_test")}  # type: ignore[arg-type]
+    counted = {s: states.count(s) for s in ("better", "worse", "unclear", "no_test")}
     goal = RuleLine("goals", counted["better"] > 0 and counted["worse"] == 0, tuple(m.key for m, _ in goals), counted)
     lines = [goal]
     if guardrails:
@@ -129,7 +143,12 @@ def _lines(variant: str, metrics: Sequence[MetricResult], health: Sequence[Healt
         "passed": levels.count("pass"), "notes": levels.count("note"), "failed": levels.count("fail"), "not_run": levels.count("not_run"),
     }  # fmt: skip
     lines.append(RuleLine("health", "fail" not in levels, (), checks))
-    run: dict[str, int | float | str | None] = {"days_run": clock.days_run, "days_planned": clock.days_planned, "units": clock.units, "end": clock.end}
+    run: dict[str, int | float | str | None] = {
+        "days_run": clock.days_run,
+        "days_planned": clock.days_planned,
+        "units": clock.units,
+        "end": clock.end,
+    }
     lines.append(RuleLine("runtime", clock.reached, (), run))
     return tuple(lines)
 
@@ -137,7 +156,13 @@ def _lines(variant: str, metrics: Sequence[MetricResult], health: Sequence[Healt
 _RANK: Mapping[Verdict, int] = {"ship": 0, "keep_running": 1, "dont_ship": 2, "dont_decide": 3}
 
 
-def decide(treatments: Sequence[str], metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock, rules: Sequence[DecideRule] = ()) -> Decision:
+def decide(
+    treatments: Sequence[str],
+    metrics: Sequence[MetricResult],
+    health: Sequence[HealthCheck],
+    clock: Clock,
+    rules: Sequence[DecideRule] = (),
+) -> Decision:
     """The verdict of the experiment: ship if any treatment ships, else keep running if any should, else don't ship.
 
     With several treatments to ship the headline speaks of the one with the largest gain in the first goal; treatments
@@ -145,7 +170,11 @@ def decide(treatments: Sequence[str], metrics: Sequence[MetricResult], health: S
     """
     each = tuple(decide_variant(v, metrics, health, clock, rules) for v in treatments)
     failed = [d for d in each if d.reason == "health_failed"]
-    best = failed[0] if failed else min(each, key=lambda d: (_RANK[d.verdict], -_gain(d.variant, metrics), treatments.index(d.variant)))
+    best = (
+        failed[0]
+        if failed
+        else min(each, key=lambda d: (_RANK[d.verdict], -_gain(d.variant, metrics), treatments.index(d.variant)))
+    )
     return Decision(
         verdict=best.verdict,
         reason=best.reason,

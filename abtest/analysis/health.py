@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from abtest.analysis import thresholds as t
 from abtest.analysis.result import HealthCheck, HealthLevel, MetricResult
 from abtest.language.model import Experiment, Metric
-from abtest.metrics.moments import Arm
+from abtest.analysis.arms import Arm
 from abtest.stats.means import welch
 from abtest.stats.moments import PairMoments
 from abtest.stats.ratios import delta
@@ -19,15 +19,15 @@ def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
     observed = [units.get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
     total = sum(observed)
-    if total == 0 or min(s * total for s in shares if s > 0) < 5:
-        return HealthCheck("srm", "experiment", None, "not_run", "not_enough_units")
     test = srm(observed, shares)
+    if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < 5:
+        return HealthCheck("srm", "experiment", None, "not_run", "not_enough_units")
     level: HealthLevel = "pass"
     if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"
     elif test.p_value < t.SRM_NOTE:
         level = "note"
-    words = {
+    words: dict[str, int | float | str | None] = {
         "observed": " : ".join(f"{n:,}" for n in observed),
         "expected": " : ".join(f"{100 * s:g}%" for s in shares),
         "p_value": test.p_value,
@@ -73,7 +73,14 @@ def check_unit_loss(source: str, losses: Mapping[str, PairMoments], baseline: st
 
 def check_row_loss(source: str, dropped: int, rows: int) -> HealthCheck:
     share = dropped / rows if rows else 0.0
-    return HealthCheck("row_loss", "experiment", source, "note" if share > t.ROW_LOSS_NOTE else "pass", None, {"dropped": dropped, "share": share})
+    return HealthCheck(
+        "row_loss",
+        "experiment",
+        source,
+        "note" if share > t.ROW_LOSS_NOTE else "pass",
+        None,
+        {"dropped": dropped, "share": share},
+    )
 
 
 def check_clock(source: str, notes: Mapping[str, int]) -> HealthCheck | None:
@@ -91,7 +98,9 @@ def check_runtime(days: int | None) -> HealthCheck:
     return HealthCheck("runtime", "experiment", None, level, None, {"days": days, "whole_weeks": days // 7})
 
 
-def metric_checks(metric: MetricResult, definition: Metric, arms: Mapping[str, Arm], baseline: str) -> list[HealthCheck]:
+def metric_checks(
+    metric: MetricResult, definition: Metric, arms: Mapping[str, Arm], baseline: str
+) -> list[HealthCheck]:
     """Checks of one deciding metric: maturity, counts, skewness, size of the change, and a moving denominator."""
     found = [_maturity(metric), _counts(metric, arms), _plausible(metric)]
     if metric.estimator == "mean":
@@ -107,21 +116,44 @@ def _maturity(metric: MetricResult) -> HealthCheck | None:
     exposed = sum(a.exposed for a in metric.arms)
     immature = sum(a.immature for a in metric.arms)
     share = immature / exposed if exposed else 0.0
-    return HealthCheck("maturity", "metric", metric.key, "note" if immature else "pass", None, {"share_immature": share, "mature_on": metric.mature_on})
+    return HealthCheck(
+        "maturity",
+        "metric",
+        metric.key,
+        "note" if immature else "pass",
+        None,
+        {"share_immature": share, "mature_on": metric.mature_on},
+    )
 
 
 def _counts(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck:
     units = min((a.used for a in arms.values()), default=0)
-    hits = min((min(a.counts.successes, a.counts.n - a.counts.successes) for a in arms.values() if a.counts), default=t.CONVERSIONS_ADVISED)
+    hits = min(
+        (min(a.counts.successes, a.counts.n - a.counts.successes) for a in arms.values() if a.counts),
+        default=t.CONVERSIONS_ADVISED,
+    )
     level: HealthLevel = "note" if units < t.UNITS_ADVISED or hits < t.CONVERSIONS_ADVISED else "pass"
-    return HealthCheck("min_counts", "metric", metric.key, level, None, {"units": units, "conversions": hits if metric.estimator == "proportion" else None})
+    return HealthCheck(
+        "min_counts",
+        "metric",
+        metric.key,
+        level,
+        None,
+        {"units": units, "conversions": hits if metric.estimator == "proportion" else None},
+    )
 
 
 def _plausible(metric: MetricResult) -> HealthCheck | None:
-    lifts = [abs(c.relative.estimate) for c in metric.comparisons if c.relative is not None and c.state in ("better", "worse")]
+    lifts = [
+        abs(c.relative.estimate)
+        for c in metric.comparisons
+        if c.relative is not None and c.state in ("better", "worse")
+    ]
     if not lifts:
         return None
-    return HealthCheck("twyman", "metric", metric.key, "note" if max(lifts) > t.LIFT_TWYMAN else "pass", None, {"lift": max(lifts)})
+    return HealthCheck(
+        "twyman", "metric", metric.key, "note" if max(lifts) > t.LIFT_TWYMAN else "pass", None, {"lift": max(lifts)}
+    )
 
 
 def _skew(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | None:
@@ -132,7 +164,14 @@ def _skew(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | None:
             need, units = t.SKEW_FACTOR * skewness**2, arm.used
     if not units:
         return None
-    return HealthCheck("skewness", "metric", metric.key, "note" if units < need else "pass", None, {"needed": round(need), "units": units})
+    return HealthCheck(
+        "skewness",
+        "metric",
+        metric.key,
+        "note" if units < need else "pass",
+        None,
+        {"needed": round(need), "units": units},
+    )
 
 
 def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -> HealthCheck | None:
@@ -144,7 +183,14 @@ def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -
     known = [p for p in p_values if p is not None]
     if not known:
         return None
-    return HealthCheck("denominator_shift", "metric", metric.key, "note" if min(known) < t.DENOMINATOR_P else "pass", None, {"p_value": min(known)})
+    return HealthCheck(
+        "denominator_shift",
+        "metric",
+        metric.key,
+        "note" if min(known) < t.DENOMINATOR_P else "pass",
+        None,
+        {"p_value": min(known)},
+    )
 
 
 def summary(checks: Sequence[HealthCheck]) -> dict[str, int]:

@@ -42,16 +42,43 @@ def metrics_of(project: Project, experiment: Experiment) -> tuple[Metric, ...]:
     return tuple(project.metrics[u.name] for u in experiment.metrics)
 
 
-def prepare(engine: Engine, project: Project, experiment: Experiment, progress: Progress) -> Prepared:
-    """Read everything that the experiment needs, exposures first. Raises UserError (exit 3) for unusable data."""
-    metrics = metrics_of(project, experiment)
-    reader = _Reader(engine, project, experiment, metrics, progress)
-    return reader.run()
+def prepare(
+    engine: Engine,
+    project: Project,
+    experiment: Experiment,
+    progress: Progress,
+    metrics: tuple[Metric, ...] | None = None,
+    detail: bool = False,
+    strict: bool = True,
+) -> Prepared:
+    """Read everything that the experiment (or only `metrics`) needs, exposures first. `detail` keeps instants of rows;
+    without `strict`, a variant without units or a log without exposed units is no problem.
+
+    Raises UserError (exit 3) for unusable data.
+    """
+    wanted = metrics_of(project, experiment) if metrics is None else metrics
+    return _Reader(engine, project, experiment, wanted, progress, detail, strict).run()
 
 
 class _Reader:
-    def __init__(self, engine: Engine, project: Project, experiment: Experiment, metrics: tuple[Metric, ...], progress: Progress) -> None:
-        self.engine, self.project, self.experiment, self.metrics, self.progress = engine, project, experiment, metrics, progress
+    def __init__(
+        self,
+        engine: Engine,
+        project: Project,
+        experiment: Experiment,
+        metrics: tuple[Metric, ...],
+        progress: Progress,
+        detail: bool,
+        strict: bool,
+    ) -> None:
+        self.detail, self.strict = detail, strict
+        self.engine, self.project, self.experiment, self.metrics, self.progress = (
+            engine,
+            project,
+            experiment,
+            metrics,
+            progress,
+        )
         self.raws: dict[str, Raw] = {}
         self.infos: dict[str, SourceInfo] = {}
         self.events = {n: project.events[n] for m in metrics for n in events_of(m)}
@@ -63,14 +90,30 @@ class _Reader:
         exposure = self.project.sources[experiment.exposure_source]
         raw = self._raw(exposure)
         self.progress(f"units of {exposure.name}")
-        exposed = read_units(self.engine, exposure, raw, experiment, self.project.timezone, self.last_day)
+        exposed = read_units(self.engine, exposure, raw, experiment, self.project.timezone, self.last_day, self.strict)
         self._info(exposure, raw, exposed.fingerprint, exposed.first, exposed.last)
         self._population()
-        logs = {name_: self._log(self.project.sources[name_]) for name_ in sorted({e.source for e in self.events.values()})}
+        logs = {
+            name_: self._log(self.project.sources[name_]) for name_ in sorted({e.source for e in self.events.values()})
+        }
         tables, segments, outcomes = self._tables()
-        broken = tuple(f"{r.first_broken} ({r.unparsable:,} unparsable)" for r in self.raws.values() if r.first_broken)
+        broken = tuple(
+            f"W501 {r.first_broken}"
+            + (f"; {r.unparsable:,} such lines in all" if r.unparsable > 1 else "; the line is left out")
+            for r in self.raws.values()
+            if r.first_broken
+        )
         exposed = self._with_exclusions(exposed)
-        return Prepared(exposed, logs, tables, segments, outcomes, tuple(self.infos[k] for k in sorted(self.infos)), broken, self.raws)
+        return Prepared(
+            exposed,
+            logs,
+            tables,
+            segments,
+            outcomes,
+            tuple(self.infos[k] for k in sorted(self.infos)),
+            broken,
+            self.raws,
+        )
 
     def _raw(self, source: Source) -> Raw:
         if source.name not in self.raws:
@@ -90,7 +133,9 @@ class _Reader:
                 found |= where_props(event.where)
         for metric in self.metrics:
             for part in event_parts(metric):
-                found |= {a.prop for a in atoms_in(part) if a.prop is not None and self.events[a.event].source == source.name}
+                found |= {
+                    a.prop for a in atoms_in(part) if a.prop is not None and self.events[a.event].source == source.name
+                }
         found |= {c.name for c in self.columns if c.source == source.name}
         found |= {s.prop for s in self.experiment.segments if s.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
@@ -119,8 +164,25 @@ class _Reader:
         raw = self._raw(source)
         self.progress(f"events of {source.name}")
         events: dict[str, Event] = {n: e for n, e in self.events.items() if e.source == source.name}
-        props = {a.prop for m in self.metrics for p in event_parts(m) for a in atoms_in(p) if a.prop is not None and a.event in events}
-        log = read_log(self.engine, source, raw, self.experiment.unit, self.project.timezone, events, props, self.last_day)
+        props = {
+            a.prop
+            for m in self.metrics
+            for p in event_parts(m)
+            for a in atoms_in(p)
+            if a.prop is not None and a.event in events
+        }
+        log = read_log(
+            self.engine,
+            source,
+            raw,
+            self.experiment.unit,
+            self.project.timezone,
+            events,
+            props,
+            self.last_day,
+            self.detail,
+            self.strict,
+        )
         self._info(source, raw, log.fingerprint, log.first, log.last)
         return log
 
@@ -130,11 +192,26 @@ class _Reader:
             if where is None:
                 continue
             props = where_props(where)
-            homes = [s for s in self.project.sources.values() if s.kind in ("attributes", "outcomes") and props <= {p.name for p in s.properties}]
+            homes = [
+                s
+                for s in self.project.sources.values()
+                if s.kind in ("attributes", "outcomes") and props <= {p.name for p in s.properties}
+            ]
             if not homes:
-                raise data_error("E210", f"population {key}: no source of attributes declares {', '.join(quoted(p) for p in sorted(props))}", place=self.experiment.place)
+                raise data_error(
+                    "E210",
+                    f"population {key}: no source of attributes declares {', '.join(quoted(p) for p in sorted(props))}",
+                    place=self.experiment.place,
+                )
             raw = self._raw(homes[0])
-            exclude(self.engine, homes[0], raw, self.experiment.unit, where if key == "only" else None, where if key == "exclude" else None)
+            exclude(
+                self.engine,
+                homes[0],
+                raw,
+                self.experiment.unit,
+                where if key == "only" else None,
+                where if key == "exclude" else None,
+            )
 
     def _with_exclusions(self, exposed: Exposed) -> Exposed:
         from dataclasses import replace
@@ -152,7 +229,12 @@ class _Reader:
         for source_name, props in sorted(wanted.items()):
             source = self.project.sources[source_name]
             if source.unit_path(self.experiment.unit) == ROW_NUMBER and source_name != self.experiment.exposure_source:
-                raise data_error("E512", f"source {source_name}: row numbers cannot be matched with another file", "Map a column:  units: {user: user_id}", source.place)
+                raise data_error(
+                    "E512",
+                    f"source {source_name}: row numbers cannot be matched with another file",
+                    "Map a column:  units: {user: user_id}",
+                    source.place,
+                )
             raw = self._raw(source)
             self._columns_exist(source, raw)
             table = read_unit_table(self.engine, source, raw, self.experiment.unit, props)
@@ -169,12 +251,19 @@ class _Reader:
                 continue
             bad = unreadable_numbers(self.engine, source, raw, column.name)
             if bad:
-                raise data_error("E513", f"source {source.name}: {bad:,} of {raw.rows:,} values of {quoted(column.name)} are not numbers", "A metric needs numbers, or true and false.", source.place)
+                raise data_error(
+                    "E513",
+                    f"source {source.name}: {bad:,} of {raw.rows:,} values of {quoted(column.name)} are not numbers",
+                    "A metric needs numbers, or true and false.",
+                    source.place,
+                )
 
     def _info(self, source: Source, raw: Raw, fingerprint: str, first: int | None, last: int | None) -> None:
         from abtest.analysis.dates import iso
 
-        self.infos[source.name] = SourceInfo(source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last))
+        self.infos[source.name] = SourceInfo(
+            source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last)
+        )
 
 
 def _columns_of(metric: Metric) -> Iterable[Column]:
@@ -183,15 +272,35 @@ def _columns_of(metric: Metric) -> Iterable[Column]:
     yield from (p for p in metric.parts or () if isinstance(p, Column))
 
 
-LOG_STEPS = ("unparsable", "no_id", "bad_time", "ignored", "duplicate", "unassigned", "before_start", "after_enrolment", "mixed", "excluded", "before_exposure", "after_window", "immature", "no_event", "used")
+LOG_STEPS = (
+    "unparsable",
+    "no_id",
+    "bad_time",
+    "ignored",
+    "duplicate",
+    "unassigned",
+    "before_start",
+    "after_enrolment",
+    "mixed",
+    "excluded",
+    "before_exposure",
+    "after_window",
+    "immature",
+    "no_event",
+    "used",
+)
 
 
-def log_ledger(engine: Engine, log: Log, experiment: Experiment, last: int | None, through: int, immature_below: int | None) -> Ledger:
+def log_ledger(
+    engine: Engine, log: Log, experiment: Experiment, last: int | None, through: int, immature_below: int | None
+) -> Ledger:
     """Every row of a log by what became of it. `last`: last day that any window reads; rows of units exposed after
     `immature_below` cannot count for any metric yet."""
     late = f"WHEN day > {through} {f'OR d > {last}' if last is not None else ''} THEN 'after_window'"
     young = f"WHEN day - d > {immature_below} THEN 'immature'" if immature_below is not None else ""
-    rows = engine.rows(f"SELECT CASE WHEN step IS NOT NULL THEN step {late} {young} ELSE 'used' END AS s, variant, count(*) FROM {name(log.table)} GROUP BY 1, 2")
+    rows = engine.rows(
+        f"SELECT CASE WHEN step IS NOT NULL THEN step {late} {young} ELSE 'used' END AS s, variant, count(*) FROM {name(log.table)} GROUP BY 1, 2"
+    )
     totals: dict[str, int] = {"unparsable": log.unparsable}
     split: dict[str, dict[int, int]] = {}
     for step, variant, count in rows:
@@ -203,7 +312,11 @@ def log_ledger(engine: Engine, log: Log, experiment: Experiment, last: int | Non
 
 def exposure_ledger(source: str, exposed: Exposed, experiment: Experiment) -> Ledger:
     totals = dict(exposed.row_steps)
-    steps = tuple(LedgerStep(s, n, exposed.rows_by_variant if s == "used" else ()) for s, n in exposed.row_steps if n or s == "used")
+    steps = tuple(
+        LedgerStep(s, n, exposed.rows_by_variant if s == "used" else ())
+        for s, n in exposed.row_steps
+        if n or s == "used"
+    )
     assert sum(totals.values()) == exposed.rows
     return Ledger(source, "rows", exposed.rows, steps, exposed.notes)
 
@@ -228,7 +341,9 @@ def table_ledger(table: UnitTable) -> Ledger:
     return Ledger(table.source, "rows", table.rows, steps)
 
 
-def _steps(order: tuple[str, ...], totals: dict[str, int], split: dict[str, dict[int, int]], experiment: Experiment) -> tuple[LedgerStep, ...]:
+def _steps(
+    order: tuple[str, ...], totals: dict[str, int], split: dict[str, dict[int, int]], experiment: Experiment
+) -> tuple[LedgerStep, ...]:
     found = []
     for step in order:
         count = totals.get(step, 0)

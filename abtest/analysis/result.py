@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "abtest.result/1"
 
@@ -316,3 +319,15 @@ class Result:
         from abtest.analysis.codec import from_json
 
         return from_json(text)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per metric and treatment: values, effect with interval, p-values, state, margin label."""
+        from abtest.analysis.frame import to_pandas
+
+        return to_pandas(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict and the table of metrics. No effects when a health check failed."""
+        from abtest.analysis.frame import notebook
+
+        return notebook(self)

@@ -7,10 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from abtest.analysis import health
-from abtest.analysis.compare import Setting, adjust_goals, arm_value, compare, estimator_of
+from abtest.analysis.compare import Setting, adjust, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
-from abtest.analysis.prepare import Prepared, Progress, exposure_ledger, log_ledger, metrics_of, prepare, table_ledger, unit_ledger
+from abtest.analysis.prepare import (
+    Prepared,
+    Progress,
+    exposure_ledger,
+    log_ledger,
+    metrics_of,
+    prepare,
+    table_ledger,
+    unit_ledger,
+)
 from abtest.analysis.result import (
     SCHEMA,
     ExperimentInfo,
@@ -26,7 +35,8 @@ from abtest.analysis.segments import split_goals
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
-from abtest.metrics.moments import Arm, arms, binary_metrics, grids
+from abtest.analysis.arms import Arm, arm_of
+from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.plan import Plan, event_parts, make_plan
 from abtest.metrics.units import Values, unit_values
 from abtest.sources.engine import Engine, name, open_engine
@@ -46,24 +56,46 @@ class Options:
     command: str = ""
 
 
-def analyse(project: Project, experiment: Experiment, *, options: Options = Options(), progress: Progress = lambda _: None) -> Result:
-    """The result of one experiment. Raises UserError (exit 3) when the data cannot be used."""
+def analyse(
+    project: Project,
+    experiment: Experiment,
+    *,
+    options: Options = Options(),
+    progress: Progress = lambda _: None,
+    notice: Progress = lambda _: None,
+) -> Result:
+    """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
+
+    `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
+    does not depend on the order of rows.
+    """
     engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
     try:
-        return _Run(engine, project, experiment, options, progress).result()
+        return _Run(engine, project, experiment, options, progress, notice).result()
     finally:
         engine.close()
 
 
 class _Run:
-    def __init__(self, engine: Engine, project: Project, experiment: Experiment, options: Options, progress: Progress) -> None:
-        self.engine, self.project, self.experiment, self.options, self.progress = engine, project, experiment, options, progress
+    def __init__(
+        self,
+        engine: Engine,
+        project: Project,
+        experiment: Experiment,
+        options: Options,
+        progress: Progress,
+        notice: Progress,
+    ) -> None:
+        self.engine, self.project, self.experiment = engine, project, experiment
+        self.options, self.progress, self.notice = options, progress, notice
         self.metrics: tuple[Metric, ...] = metrics_of(project, experiment)
         self.uses: dict[str, MetricUse] = {u.name: u for u in experiment.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
+        for line in found.unparsable:
+            self.notice(line)
         plan = make_plan(self.metrics, self.project.events, {n: log.last_complete for n, log in found.logs.items()})
         self.progress("metrics")
         values = unit_values(self.engine, plan, self.metrics, found.logs, found.segments, found.outcomes)
@@ -76,7 +108,9 @@ class _Run:
         metrics = self._corrected(metrics)
         checks = self._health(found, plan, metrics, by_variant, clock)
         decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
-        segments = split_goals(self.engine, values, self.experiment, self.metrics, grid, binary, setting, self.project.min_cell)
+        segments = split_goals(
+            self.engine, values, self.experiment, self.metrics, grid, binary, setting, self.project.min_cell
+        )
         return Result(
             schema=SCHEMA,
             experiment=self._info(found, clock, metrics),
@@ -88,16 +122,21 @@ class _Run:
             ledgers=self._ledgers(found, plan, last_exposure),
             provenance=self._provenance(found),
             min_cell=self.project.min_cell,
-            warnings=tuple(f"W501 {line}" for line in found.unparsable),
+            warnings=(),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
         """Per metric, per variant; a variant without units (they were all left out) has an empty arm."""
-        table = arms(self.engine, values, self.metrics, None, grid, binary)
-        empty = Arm(0, 0, 0, 0, None, None, None, None)
-        return {m.name: {v: table.get((None, i), {}).get(m.name, empty) for i, v in enumerate(self.ids)} for m in self.metrics}
+        table = arm_sums(self.engine, values, self.metrics, None, grid, binary)
+        rows = [table.get((None, i), {}) for i in range(len(self.ids))]
+        return {
+            m.name: {v: arm_of(row[m.name]) if row else Arm(0, 0, 0, 0) for v, row in zip(self.ids, rows, strict=True)}
+            for m in self.metrics
+        }
 
-    def _clock(self, found: Prepared, plan: Plan, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[Clock, Setting, int | None]:
+    def _clock(
+        self, found: Prepared, plan: Plan, by_variant: Mapping[str, Mapping[str, Arm]]
+    ) -> tuple[Clock, Setting, int | None]:
         experiment = self.experiment
         units = sum(n for s, _, n in found.exposed.units if s == USED)
         last_exposure = self.engine.one(f"SELECT max(x_day) FROM units WHERE status = {USED}")[0]
@@ -107,7 +146,12 @@ class _Run:
             return Clock(True, sequential, units=units), Setting(experiment.plan, False, 1.0), None
         if through is None:
             through = found.exposed.last
-        immature = sum(a.immature for u in experiment.metrics if u.role in ("goal", "guardrail") for a in by_variant[u.name].values())
+        immature = sum(
+            a.immature
+            for u in experiment.metrics
+            if u.role in ("goal", "guardrail")
+            for a in by_variant[u.name].values()
+        )
         run = planned = None
         ended = True
         progress = 1.0
@@ -122,14 +166,26 @@ class _Run:
         clock = Clock(reached, sequential, run, planned, experiment.end.isoformat() if experiment.end else None, units)
         return clock, Setting(experiment.plan, not reached and not sequential, progress), last_exposure
 
-    def _metric(self, metric: Metric, by_variant: Mapping[str, Arm], setting: Setting, plan: Plan, last_exposure: int | None) -> MetricResult:
+    def _metric(
+        self, metric: Metric, by_variant: Mapping[str, Arm], setting: Setting, plan: Plan, last_exposure: int | None
+    ) -> MetricResult:
         use = self.uses[metric.name]
         control = by_variant[self.experiment.baseline]
         explainer = Explainer()
-        meaning = " ".join((explainer.meaning(metric, self.experiment.unit), *explainer.rules(metric, self.project.timezone, self.experiment.unit)))
+        meaning = " ".join(
+            (
+                explainer.meaning(metric, self.experiment.unit),
+                *explainer.rules(metric, self.project.timezone, self.experiment.unit),
+            )
+        )
         chain = next((t.chain for t in plan.tasks if t.metric.name == metric.name), None)
         mature_on = None
-        if chain is not None and chain.last is not None and last_exposure is not None and any(a.immature for a in by_variant.values()):
+        if (
+            chain is not None
+            and chain.last is not None
+            and last_exposure is not None
+            and any(a.immature for a in by_variant.values())
+        ):
             mature_on = iso(last_exposure + chain.last)
         return MetricResult(
             key=metric.name,
@@ -146,20 +202,36 @@ class _Run:
             version=metric.version,
             owner=metric.owner,
             arms=tuple(arm_value(v, by_variant[v]) for v in self.ids),
-            comparisons=tuple(compare(metric, use, v.id, by_variant[v.id], control, setting) for v in self.experiment.treatments),
-            detect=use.detect if use.detect is not None else (self.experiment.plan.detect if use.role == "goal" else None),
+            comparisons=tuple(
+                compare(metric, use, v.id, by_variant[v.id], control, setting) for v in self.experiment.treatments
+            ),
+            detect=use.detect
+            if use.detect is not None
+            else (self.experiment.plan.detect if use.role == "goal" else None),
             stamps=_stamps(metric),
             mature_on=mature_on,
         )
 
     def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
-        """Holm over the family of goals times treatments."""
-        definitions = {m.name: m for m in self.metrics}
-        family = [(m.key, c) for m in metrics if m.role == "goal" for c in m.comparisons]
-        adjusted = iter(adjust_goals([(definitions[k], c) for k, c in family], self.experiment.plan))
-        return tuple(replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == "goal" else m for m in metrics)
+        """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
+        plan = self.experiment.plan
+        for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
+            family = [c for m in metrics if m.role == role for c in m.comparisons]
+            adjusted = iter(adjust(family, method, plan.alpha))
+            metrics = tuple(
+                replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == role else m
+                for m in metrics
+            )
+        return metrics
 
-    def _health(self, found: Prepared, plan: Plan, metrics: tuple[MetricResult, ...], by_variant: Mapping[str, Mapping[str, Arm]], clock: Clock) -> tuple[HealthCheck, ...]:
+    def _health(
+        self,
+        found: Prepared,
+        plan: Plan,
+        metrics: tuple[MetricResult, ...],
+        by_variant: Mapping[str, Mapping[str, Arm]],
+        clock: Clock,
+    ) -> tuple[HealthCheck, ...]:
         units = found.exposed.units
         per_variant = {v: sum(n for s, i, n in units if s == USED and i == k) for k, v in enumerate(self.ids)}
         exposed = sum(n for s, _, n in units if s in (USED, MIXED))
@@ -167,7 +239,10 @@ class _Run:
         checks = [
             health.check_srm(self.experiment, per_variant),
             health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
-            health.check_before_start(sum(n for s, _, n in units if s == BEFORE_START), self.experiment.start is not None and found.exposed.has_time),
+            health.check_before_start(
+                sum(n for s, _, n in units if s == BEFORE_START),
+                self.experiment.start is not None and found.exposed.has_time,
+            ),
             health.check_runtime(clock.days_run),
         ]
         for source, log in sorted(found.logs.items()):
@@ -181,22 +256,31 @@ class _Run:
         definitions = {m.name: m for m in self.metrics}
         for metric in metrics:
             if metric.role in ("goal", "guardrail"):
-                checks += health.metric_checks(metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline)
+                checks += health.metric_checks(
+                    metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline
+                )
         return tuple(checks)
 
     def _losses(self, table: str) -> dict[str, PairMoments]:
         """Per variant: rows lost and rows read of each unit, as exact sums."""
-        rows = self.engine.rows(
-            "SELECT variant, count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n) FROM "
-            f"(SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, CAST(count(*) AS HUGEINT) AS n FROM {name(table)} "
-            "WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u) GROUP BY variant ORDER BY variant"
+        per_unit = (
+            "SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
+            f"CAST(count(*) AS HUGEINT) AS n FROM {name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u"
         )
-        return {self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab)) for v, k, a, aa, b, bb, ab in rows}
+        sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
+        rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")
+        return {
+            self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab))
+            for v, k, a, aa, b, bb, ab in rows
+        }
 
     def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
         e = self.experiment
         per_variant = {i: n for s, i, n in found.exposed.units if s == USED}
-        through = min((log.last_complete for log in found.logs.values()), default=found.exposed.last if found.exposed.has_time else None)
+        through = min(
+            (log.last_complete for log in found.logs.values()),
+            default=found.exposed.last if found.exposed.has_time else None,
+        )
         mature = [m.mature_on for m in metrics if m.role in ("goal", "guardrail") and m.mature_on]
         return ExperimentInfo(
             id=e.id,
@@ -205,7 +289,9 @@ class _Run:
             hypothesis=e.hypothesis,
             unit=e.unit,
             baseline=e.baseline,
-            variants=tuple(VariantInfo(v.id, v.title, v.key, v.share, per_variant.get(i, 0)) for i, v in enumerate(e.variants)),
+            variants=tuple(
+                VariantInfo(v.id, v.title, v.key, v.share, per_variant.get(i, 0)) for i, v in enumerate(e.variants)
+            ),
             has_time=found.exposed.has_time,
             timezone=self.project.timezone,
             start=e.start.isoformat() if e.start else None,
@@ -222,13 +308,17 @@ class _Run:
 
     def _plan(self) -> PlanInfo:
         p = self.experiment.plan
-        return PlanInfo(p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary)
+        return PlanInfo(
+            p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary
+        )
 
     def _ledgers(self, found: Prepared, plan: Plan, last_exposure: int | None) -> tuple[Ledger, ...]:
         exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
         ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
         for source, log in sorted(found.logs.items()):
-            fixed = [t.chain for t in plan.tasks if source in {self.project.events[a].source for a in events_of(t.metric)}]
+            fixed = [
+                t.chain for t in plan.tasks if source in {self.project.events[a].source for a in events_of(t.metric)}
+            ]
             # A row is lost to immaturity only when no metric of this source can use its unit.
             shortest = min((c.last for c in fixed if c.last is not None), default=None)
             open_ended = any(c.last is None for c in fixed) or any(t.metric.immature == "keep" for t in plan.tasks)
@@ -243,7 +333,12 @@ class _Run:
         import numpy
         import scipy
 
-        libraries = (("duckdb", duckdb.__version__), ("ibis", ibis.__version__), ("numpy", numpy.__version__), ("scipy", scipy.__version__))
+        libraries = (
+            ("duckdb", duckdb.__version__),
+            ("ibis", ibis.__version__),
+            ("numpy", numpy.__version__),
+            ("scipy", scipy.__version__),
+        )
         return Provenance(
             abtest_version=__version__,
             config_hash=experiment_hash(self.project, self.experiment),

@@ -9,7 +9,8 @@ from typing import Any
 from abtest.analysis.compare import Setting, arm_value, compare
 from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
 from abtest.language.model import Experiment, Metric, MetricUse
-from abtest.metrics.moments import Arm, Grid, arms
+from abtest.analysis.arms import Arm, arm_of
+from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
 from abtest.stats.distributions import chi_square_upper
@@ -18,18 +19,35 @@ MAX_GROUPS = 20
 UNKNOWN = "(unknown)"
 
 
-def split_goals(engine: Engine, values: Values, experiment: Experiment, metrics: tuple[Metric, ...], grid: Mapping[str, Grid], binary: frozenset[str], setting: Setting, min_cell: int) -> tuple[SegmentResult, ...]:
+def split_goals(
+    engine: Engine,
+    values: Values,
+    experiment: Experiment,
+    metrics: tuple[Metric, ...],
+    grid: Mapping[str, Grid],
+    binary: frozenset[str],
+    setting: Setting,
+    min_cell: int,
+) -> tuple[SegmentResult, ...]:
     """Every goal by every segment of the experiment. Groups with a cell below `min_cell` units are counted, not shown."""
     goals = [(next(m for m in metrics if m.name == u.name), u) for u in experiment.metrics if u.role == "goal"]
     found: list[SegmentResult] = []
     for segment in experiment.segments:
-        table = arms(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
+        table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
         for metric, use in goals:
             found.append(_split(segment.name, metric, use, experiment, table, setting, min_cell))
     return tuple(found)
 
 
-def _split(dimension: str, metric: Metric, use: MetricUse, experiment: Experiment, table: Mapping[tuple[Any, int], Mapping[str, Arm]], setting: Setting, min_cell: int) -> SegmentResult:
+def _split(
+    dimension: str,
+    metric: Metric,
+    use: MetricUse,
+    experiment: Experiment,
+    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
+    setting: Setting,
+    min_cell: int,
+) -> SegmentResult:
     labels = sorted({_label(k) for k, _ in table})
     groups: list[SegmentGroup] = []
     hidden = 0
@@ -38,7 +56,9 @@ def _split(dimension: str, metric: Metric, use: MetricUse, experiment: Experimen
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
-        groups.append(_group(label, metric, use, experiment, {k: a for k, a in cells.items() if a is not None}, setting))
+        groups.append(
+            _group(label, metric, use, experiment, {k: a for k, a in cells.items() if a is not None}, setting)
+        )
     groups.sort(key=lambda g: (-sum(a.used for a in g.arms), g.label or ""))
     hidden += max(0, len(groups) - MAX_GROUPS)
     groups = groups[:MAX_GROUPS]
@@ -50,17 +70,20 @@ def _label(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _arm(table: Mapping[tuple[Any, int], Mapping[str, Arm]], label: str, variant: int, metric: str) -> Arm | None:
+def _arm(table: Mapping[tuple[Any, int], Mapping[str, ArmSums]], label: str, variant: int, metric: str) -> Arm | None:
     for (value, number), row in table.items():
         if number == variant and _label(value) == label:
-            return row[metric]
+            return arm_of(row[metric])
     return None
 
 
-def _group(label: str, metric: Metric, use: MetricUse, experiment: Experiment, cells: Mapping[str, Arm], setting: Setting) -> SegmentGroup:
+def _group(
+    label: str, metric: Metric, use: MetricUse, experiment: Experiment, cells: Mapping[str, Arm], setting: Setting
+) -> SegmentGroup:
     control = cells[experiment.baseline]
     comparisons: tuple[Comparison, ...] = tuple(
-        replace(compare(metric, replace(use, margin=None), v.id, cells[v.id], control, setting), margin=None) for v in experiment.treatments
+        replace(compare(metric, replace(use, margin=None), v.id, cells[v.id], control, setting), margin=None)
+        for v in experiment.treatments
     )
     values: tuple[ArmValue, ...] = tuple(arm_value(v.id, cells[v.id]) for v in experiment.variants)
     return SegmentGroup(label, values, comparisons)

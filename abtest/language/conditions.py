@@ -6,8 +6,8 @@ are equal values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Operator = Literal["<", "<=", ">", ">=", "=", "!="]
@@ -23,6 +23,7 @@ class Atom:
     event: str
     prop: str | None = None
     at: Span = field(default=(0, 0), compare=False)
+    name_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,17 @@ def walk(condition: Condition) -> Iterator[Condition]:
     yield condition
     for part in children(condition):
         yield from walk(part)
+
+
+def mapped(condition: Condition, change: Callable[[Compare], Compare]) -> Condition:
+    """The condition with every comparison changed."""
+    match condition:
+        case Compare():
+            return change(condition)
+        case Not(part) | Spread(part):
+            return replace(condition, part=mapped(part, change))
+        case All(parts) | AnyOf(parts) | AtLeast(_, parts):
+            return replace(condition, parts=tuple(mapped(p, change) for p in parts))
 
 
 def atoms_of(condition: Condition) -> tuple[Atom, ...]:

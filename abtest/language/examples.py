@@ -1,7 +1,7 @@
 """`examples:` of a metric: a tiny log of one unit and the value it must give.
 
-    - {when: {day 0: photo_post x2, day 3 09:00: [like x5, purchase(revenue: 20)]}, expect: 25%}
-    - {when: {day 0: purchase(revenue = 20)}, expect: 20}
+- {when: {day 0: photo_post x2, day 3 09:00: [like x5, purchase(revenue: 20)]}, expect: 25%}
+- {when: {day 0: purchase(revenue = 20)}, expect: 20}
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def _rejoined(items: tuple[Node, ...]) -> list[Node]:
     for item in items:
         if isinstance(item, Map) and len(item.entries) == 1 and isinstance(item.entries[0][1], Text):
             key, value = item.entries[0]
+            assert isinstance(value, Text)
             item = Text(f"{key.value}: {value.value}", key.place, False, "|")
         before = found[-1] if found else None
         if isinstance(before, Text) and isinstance(item, Text) and before.value.count("(") > before.value.count(")"):
@@ -79,14 +80,18 @@ def _expected(text: str) -> float:
     if match is None:
         if text.strip() in ("missing", "true", "false", "yes", "no"):
             return {"missing": float("nan"), "true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}[text.strip()]
-        raise SyntaxProblem("E138", f"expected a value, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  25%   3   missing")
+        raise SyntaxProblem(
+            "E138", f"expected a value, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  25%   3   missing"
+        )
     return float(match[1]) / (100 if match[2] else 1)
 
 
 def _moment(text: str) -> tuple[int, int | None]:
     match = _WHEN.fullmatch(text.strip())
     if match is None or (match[2] and (int(match[2]) > 23 or int(match[3]) > 59)):
-        raise SyntaxProblem("E138", f"expected a day, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  day 0   day 3 09:00")
+        raise SyntaxProblem(
+            "E138", f"expected a day, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  day 0   day 3 09:00"
+        )
     return int(match[1]), int(match[2]) * 60 + int(match[3]) if match[2] else None
 
 
@@ -94,7 +99,12 @@ def _happenings(text: str, moment: tuple[int, int | None]) -> tuple[ExampleEvent
     """One name with optional properties and a count."""
     match = _WHAT.fullmatch(text.strip())
     if match is None:
-        raise SyntaxProblem("E138", f"expected an event, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  like x5   purchase(revenue: 20)")
+        raise SyntaxProblem(
+            "E138",
+            f"expected an event, found {text[:40]!r}",
+            (0, max(1, len(text))),
+            "Examples:  like x5   purchase(revenue: 20)",
+        )
     properties: list[tuple[str, str]] = []
     for pair in (match[2] or "").split(","):
         if not pair.strip():

@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from abtest.language.suggest import did_you_mean
-from abtest.language.tokens import SyntaxProblem
+from abtest.language.tokens import LATER_HINT, SyntaxProblem, later_message
 from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Place, Problems, quoted
 
 T = TypeVar("T")
+
+
+def later(problems: Problems, what: str, place: Place, hint: str = "") -> None:
+    """What the language knows and this version cannot compute."""
+    problems.error("E190", later_message(what), place, hint or LATER_HINT)
+
+
+def _looks_split(key: Text, value: Node, flow: bool) -> bool:
+    """Whether a key is the tail of a text that YAML cut at a comma inside braces."""
+    if key.value.startswith(("of (", "(")) or key.value.endswith(")"):
+        return True
+    return flow and key.plain and isinstance(value, Text) and value.plain and not value.value
 
 
 class Fields:
@@ -51,18 +63,23 @@ class Fields:
             if required:
                 self.missing(key)
             return None
-        if not isinstance(node, Text):
-            split = self._split_by_yaml(node)
-            self.problems.error("E120" if split else "E121", f"{key} of {self.what} takes one value" + (f"; {split}" if split else ""), node.place)
-            return None
-        return read_text(node, reader, self.problems)
+        if isinstance(node, Text):
+            return read_text(node, reader, self.problems)
+        if not (isinstance(node, Seq) and self.split_list(node.items)):
+            self.problems.error("E121", f"{key} of {self.what} takes one value", node.place)
+        return None
 
     def choice(self, key: str, choices: Iterable[str], *, required: bool = False) -> str | None:
         options = tuple(choices)
         value = self.text(key, required=required)
         if value is None or value in options:
             return value
-        self.problems.error("E122", f"{key} of {self.what} is {quoted(value)}", self.place(key), did_you_mean(value, options, "Possible"))
+        self.problems.error(
+            "E122",
+            f"{key} of {self.what} is {quoted(value)}",
+            self.place(key),
+            did_you_mean(value, options, "Possible"),
+        )
         return None
 
     def texts(self, key: str) -> tuple[Text, ...]:
@@ -95,31 +112,60 @@ class Fields:
         self.asked[key] = None
         self.problems.error("E108", f"{self.what} has no `{key}`", self.node.place, hint)
 
-    def done(self, later: Iterable[str] = ()) -> None:
-        """Report unknown keys; keys in `later` belong to the language but not to this version."""
+    def split_list(self, items: tuple[Node, ...]) -> bool:
+        """Report items such as `country in (US` and `CA)`: YAML cut one condition at its comma."""
+        for item, after in zip(items, (*items[1:], None), strict=True):
+            if isinstance(item, Text) and item.plain and item.value.count("(") > item.value.count(")"):
+                whole = f"{item.value}, {after.value}" if isinstance(after, Text) else item.value
+                self.problems.error(
+                    "E120",
+                    f"your list was split at a comma: {quoted(item.value)}",
+                    item.place,
+                    f"Put the condition on its own line, or quote it:  '{whole[:80]}'",
+                )
+                return True
+        return False
+
+    def done(self, later_keys: Iterable[str] = ()) -> None:
+        """Report unknown keys; those in `later_keys` belong to the language but not to this version."""
+        later_keys = frozenset(later_keys)
         for key, node in self.node:
             if key.value in self.asked:
                 continue
-            if key.value in later:
-                self.problems.error(
-                    "E190",
-                    f"`{key.value}` of {self.what} cannot be computed by this version of abtest",
-                    key.place,
-                    "It is part of the language; a later version adds it.",
-                )
-            elif key.value.startswith(("of (", "(")) or key.value.endswith(")") or (isinstance(node, Text) and not node.value and key.plain):
-                self.problems.error("E120", f"your value was split at a comma: {quoted(key.value)} arrived as a key", key.place, "Put the condition on its own line instead of inside { }.")
+            if key.value in later_keys:
+                later(self.problems, f"`{key.value}` of {self.what}", key.place)
+            elif _looks_split(key, node, self.node.flow):
+                if not self._said_split(key.place.line):
+                    self.problems.error(
+                        "E120",
+                        f"your value was split at a comma: {quoted(key.value)} arrived as a key",
+                        key.place,
+                        "Put the condition on its own line instead of inside { }.",
+                    )
             else:
-                self.problems.error("E102", f"unknown key {quoted(key.value)} in {self.what}", key.place, did_you_mean(key.value, self.asked, "Keys here"))
+                self.problems.error(
+                    "E102",
+                    f"unknown key {quoted(key.value)} in {self.what}",
+                    key.place,
+                    did_you_mean(key.value, self.asked, "Keys here", keys=True),
+                )
 
-    def _split_by_yaml(self, node: Node) -> str:
-        if isinstance(node, Seq) and any(isinstance(i, Text) and i.value.count("(") != i.value.count(")") for i in node.items):
-            return "YAML split it at a comma. Put it on its own line, or quote it"
-        return ""
+    def _said_split(self, line: int) -> bool:
+        """The first half of a split value has been reported already."""
+        return any(p.code == "E120" and p.place and p.place.line == line for p in self.problems.found[-5:])
 
 
 def read_text(node: Text, reader: Callable[[str], T], problems: Problems) -> T | None:
     """`reader(node.value)`; a SyntaxProblem is reported at its span."""
+    if node.style in (">", "|") and not node.value.strip():
+        written = node.place.excerpt[node.place.column - 1 :].strip()
+        problems.error(
+            "E110",
+            f'YAML reads a value starting with "{node.style}" as a block of text',
+            node.place,
+            f"Start with the event:  like {written}" if node.style == ">" else "Write the text below it, indented.",
+        )
+        return None
     try:
         return reader(node.value)
     except SyntaxProblem as e:

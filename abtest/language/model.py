@@ -12,7 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from abtest.language.conditions import Condition, Measure, Where
+from abtest.language.conditions import Condition, Measure, Span, Where
+from abtest.language.yaml import Text
 from abtest.problems import Place
 
 SourceKind = Literal["events", "exposures", "attributes", "outcomes"]
@@ -89,6 +90,7 @@ class Event:
     names: tuple[str, ...]
     where: Where | None = None
     place: Place = field(default_factory=_place, compare=False)
+    where_text: Text | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,11 @@ class Fold:
     def __str__(self) -> str:
         if self.operator is None:
             return self.name
-        return f"{self.name} {self.operator} {self.number:g}" if self.name != "share" else f"share {self.operator} {100 * (self.number or 0):g}%"
+        return (
+            f"{self.name} {self.operator} {self.number:g}"
+            if self.name != "share"
+            else f"share {self.operator} {100 * (self.number or 0):g}%"
+        )
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,17 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Written:
+    """One text of a definition and what it was read as, so that a problem can point to the very word."""
+
+    part: Condition | Measure | Column
+    text: Text
+
+    def span(self, at: Span) -> Place:
+        return self.text.span(*at)
+
+
+@dataclass(frozen=True)
 class Metric:
     """One number per unit. Exactly one of `condition`, `measure`, `parts` and `column` is set, by `kind`.
 
@@ -191,7 +208,8 @@ class Metric:
     tags: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     unit_of_value: str = "number"
-    text: tuple[tuple[str, str], ...] = ()
+    written: tuple[Written, ...] = field(default=(), compare=False)
+    margin_place: Place | None = field(default=None, compare=False)
     place: Place = field(default_factory=_place, compare=False)
 
 
@@ -216,6 +234,7 @@ class MetricUse:
     margin: Margin | None = None
     detect: float | None = None
     place: Place = field(default_factory=_place, compare=False)
+    margin_place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -277,6 +296,11 @@ class Experiment:
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=_place, compare=False)
+    places: tuple[tuple[str, Place], ...] = field(default=(), compare=False)
+
+    def at(self, key: str) -> Place:
+        """Where the value of a key stands, such as `unit`, `exposure.source` or `decide.ship`."""
+        return dict(self.places).get(key, self.place)
 
     @property
     def treatments(self) -> tuple[Variant, ...]:

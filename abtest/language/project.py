@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from abtest.language import values
-from abtest.language.expressions import RESERVED
+from abtest.language.canonical import events_of
 from abtest.language.fields import Fields
+from abtest.language.measures import RESERVED
 from abtest.language.model import Event, Experiment, Metric, Project, Source
 from abtest.language.read_experiment import read_experiment
 from abtest.language.read_metrics import read_metric
 from abtest.language.read_sources import read_event, read_source
-from abtest.language.resolve import resolve_events, resolve_experiment, resolve_metric
-from abtest.language.suggest import did_you_mean, nearest
-from abtest.language.yaml import Map, Node, Text, read_yaml
-from abtest.problems import Place, Problems, UserError, quoted
+from abtest.language.resolve_experiment import resolve_experiment
+from abtest.language.resolve_metrics import resolve_events, resolve_metric
+from abtest.language.suggest import did_you_mean, distance
+from abtest.language.yaml import MAX_BYTES, Map, Node, Text, read_yaml
+from abtest.problems import Place, Problem, Problems, UserError, quoted
 
 T = TypeVar("T")
 
@@ -25,7 +29,9 @@ LATER_SECTIONS = ("groups", "surveys")
 ROOT_FILES = ("abtest.yml", "project.yml")
 FOLDERS = ("metrics", "experiments", "sources", "events")
 MAX_FILES = 500
-_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E403", "E404"})
+MAX_PROBLEMS = 500
+_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W420"})
+_TOP_KEY = re.compile(r"""^(?:['"]?)([A-Za-z_]\w*)(?:['"]?)\s*:""", re.MULTILINE)
 MAX_METRICS = 500
 
 
@@ -40,11 +46,28 @@ def find_root(start: Path) -> Path:
 
 
 def yaml_files(root: Path) -> tuple[Path, ...]:
-    """The project's own files: *.yml beside each other in the root, and everything in its four known folders."""
-    found = [*root.glob("*.yml"), *root.glob("*.yaml")]
+    """The project's own files: those of the root that hold one of our sections, and all of its four known folders.
+
+    Other tools keep their YAML in the root too (compose files, CI, kustomize), with anchors, tags and lists that are
+    mistakes only in a file of ours; so they are told apart by their top keys before they are read.
+    """
+    found = {f for pattern in ("*.yml", "*.yaml") for f in root.glob(pattern) if f.is_file() and _is_ours(f)}
     for name in FOLDERS:
-        found += [*(root / name).rglob("*.yml"), *(root / name).rglob("*.yaml")]
-    return tuple(sorted(f for f in set(found) if f.is_file()))
+        found |= {f for pattern in ("*.yml", "*.yaml") for f in (root / name).rglob(pattern) if f.is_file()}
+    return tuple(sorted(f for f in found if not f.name.startswith(".")))
+
+
+def _is_ours(path: Path) -> bool:
+    if path.name in ROOT_FILES:
+        return True
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8-sig", "replace")
+    except OSError:
+        return True
+    keys = set(_TOP_KEY.findall(text))
+    known = (*SECTIONS, *LATER_SECTIONS, "experiment")
+    return any(distance(key.lower(), name, 2) <= 1 for key in keys if len(key) < 20 for name in known)
 
 
 def load_project(root: Path) -> Project:
@@ -56,7 +79,7 @@ def load_project(root: Path) -> Project:
 
 def read_project(root: Path) -> tuple[Project, Problems]:
     """The project as far as it can be read, and its problems."""
-    problems = Problems()
+    problems = _Bounded()
     reader = _Reader(root, problems)
     paths = yaml_files(root)
     if not paths:
@@ -64,15 +87,43 @@ def read_project(root: Path) -> tuple[Project, Problems]:
     if len(paths) > MAX_FILES:
         problems.error("E105", f"{len(paths)} YAML files; at most {MAX_FILES} are read", Place(root.name, 1, 1))
         paths = paths[:MAX_FILES]
-    for path in paths:
-        reader.file(path)
-    return reader.project(), problems
+    try:
+        for path in paths:
+            reader.file(path)
+        project = reader.project()
+    except _TooManyError:
+        project = Project(root, root.name, "UTC", ".", {}, {}, {}, {}, files=tuple(reader.files))
+    return project, problems
 
 
-def _no_files(root: Path) -> Any:
-    from abtest.problems import Problem
+class _TooManyError(Exception):
+    """So many problems that reading on helps nobody."""
 
-    return Problem("E100", f"no YAML files in {quoted(root)}", None, "abtest init  writes a first project here; abtest demo  a complete one.")
+
+@dataclass(slots=True)
+class _Bounded(Problems):
+    """Problems up to a number at which reading stops, so that a file of nothing but mistakes costs little."""
+
+    seen: set[Problem] = field(default_factory=set)
+
+    def _add(self, problem: Problem) -> None:
+        if problem in self.seen:
+            return
+        self.seen.add(problem)
+        self.found.append(problem)
+        if len(self.found) > MAX_PROBLEMS:
+            place = problem.place and Place(problem.place.file, problem.place.line, 1)
+            self.found.append(Problem("E105", f"more than {MAX_PROBLEMS} problems; reading stops here", place))
+            raise _TooManyError
+
+
+def _no_files(root: Path) -> Problem:
+    return Problem(
+        "E100",
+        f"no YAML files in {quoted(root)}",
+        None,
+        "abtest init  writes a first project here; abtest demo  a complete one.",
+    )
 
 
 class _Reader:
@@ -83,7 +134,7 @@ class _Reader:
         self.problems = problems
         self.sections: dict[str, dict[str, tuple[Text, Node]]] = {s: {} for s in SECTIONS}
         self.experiments: dict[str, Experiment] = {}
-        self.broken: set[str] = set()
+        self.broken: dict[str, set[str]] = {s: set() for s in SECTIONS}
         self.files: list[str] = []
         self.unreadable = False
 
@@ -100,12 +151,14 @@ class _Reader:
             if experiment is not None and experiment.id:
                 if experiment.id in self.experiments:
                     first = self.experiments[experiment.id].place
-                    self.problems.error("E107", f"experiment {experiment.id} is defined twice", experiment.place, f"The first stands in {first}.")
+                    self.problems.error(
+                        "E107",
+                        f"experiment {experiment.id} is defined twice",
+                        experiment.place,
+                        f"The first stands in {first}.",
+                    )
                 self.experiments.setdefault(experiment.id, experiment)
             return
-        known = (*SECTIONS, *LATER_SECTIONS, "experiment")
-        if keys and not any(k in known or nearest(k, known) for k in keys):
-            return  # some other tool's file
         self.files.append(name)
         for key, node in tree:
             self._section(key, node)
@@ -115,43 +168,66 @@ class _Reader:
             self.problems.error("E190", f"`{key.value}` cannot be computed by this version of abtest", key.place)
             return
         if key.value not in SECTIONS:
-            self.problems.error("E102", f"unknown section {quoted(key.value)}", key.place, did_you_mean(key.value, (*SECTIONS, "experiment"), "Sections"))
+            self.unreadable = True
+            self.problems.error(
+                "E102",
+                f"unknown section {quoted(key.value)}",
+                key.place,
+                did_you_mean(key.value, (*SECTIONS, "experiment"), "Sections"),
+            )
             return
         if not isinstance(node, Map):
             if not (isinstance(node, Text) and node.value == ""):
+                self.unreadable = True
                 self.problems.error("E121", f"{key.value} is a map", node.place)
             return
         section = self.sections[key.value]
         for name, value in node:
             if key.value != "project" and not values.is_id(name.value):
-                self.problems.error("E130", f"{quoted(name.value)} is not a name", name.place, "Lower case letters, digits and _, starting with a letter, at most 64")
+                self.broken[key.value].add(name.value)
+                self.problems.error(
+                    "E130",
+                    f"{quoted(name.value)} is not a name",
+                    name.place,
+                    "Lower case letters, digits and _, starting with a letter, at most 64",
+                )
                 continue
             if key.value == "events" and name.value in RESERVED:
+                self.broken[key.value].add(name.value)
                 self.problems.error("E130", f"{quoted(name.value)} is a word of the language", name.place)
                 continue
             if name.value in section:
-                self.problems.error("E107", f"{quoted(name.value)} is defined twice under {key.value}", name.place, f"The first stands in {section[name.value][0].place}.")
+                self.problems.error(
+                    "E107",
+                    f"{quoted(name.value)} is defined twice under {key.value}",
+                    name.place,
+                    f"The first stands in {section[name.value][0].place}.",
+                )
                 continue
             section[name.value] = (name, value)
 
     def project(self) -> Project:
+        """Everything read so far, with its names resolved."""
         name, timezone, data, min_cell = self._settings()
         sources: dict[str, Source] = self._read("sources", read_source)
         raw_events: dict[str, Event] = self._read("events", read_event)
-        if len(self.sections["metrics"]) > MAX_METRICS:
-            first = next(iter(self.sections["metrics"].values()))[0]
-            self.problems.error("E105", f"{len(self.sections['metrics'])} metrics; at most {MAX_METRICS} are read", first.place)
+        self._count_metrics()
         raw_metrics: dict[str, Metric] = self._read("metrics", read_metric)
-        events = resolve_events(raw_events, sources, self.problems)
-        known_events = {**raw_events, **events}
+        broken_sources = frozenset(self.broken["sources"])
+        events = resolve_events(raw_events, sources, broken_sources, self.problems)
+        broken_events = frozenset(self.broken["events"]) | (raw_events.keys() - events.keys())
+        if broken_sources:
+            # A source that cannot be read may have declared its one event by itself.
+            broken_events |= {a for m in raw_metrics.values() for a in events_of(m)} - events.keys() - raw_events.keys()
         metrics: dict[str, Metric] = {}
         for key, metric in raw_metrics.items():
-            resolved = resolve_metric(metric, {k: e for k, e in known_events.items() if e.source in sources}, sources, self.problems)
+            resolved = resolve_metric(metric, events, sources, self.problems, broken_events, broken_sources)
             if resolved is not None:
                 metrics[key] = resolved
-        broken = frozenset(set(self.sections["metrics"]) - set(metrics))
+        broken = frozenset(self.broken["metrics"] | (self.sections["metrics"].keys() - metrics.keys()))
         experiments = {
-            key: resolve_experiment(e, sources, events, metrics, broken, self.problems) for key, e in sorted(self.experiments.items())
+            key: resolve_experiment(e, sources, events, metrics, broken, broken_sources, self.problems)
+            for key, e in sorted(self.experiments.items())
         }
         self._chains(experiments)
         if self.unreadable:
@@ -162,6 +238,13 @@ class _Reader:
             experiments=experiments, min_cell=min_cell, files=tuple(self.files),
             warnings=tuple(str(w) for w in self.problems.warnings),
         )  # fmt: skip
+
+    def _count_metrics(self) -> None:
+        metrics = self.sections["metrics"]
+        if len(metrics) > MAX_METRICS:
+            first = next(iter(metrics.values()))[0]
+            self.problems.error("E105", f"{len(metrics)} metrics; at most {MAX_METRICS} are read", first.place)
+            self.sections["metrics"] = dict(list(metrics.items())[:MAX_METRICS])
 
     def _settings(self) -> tuple[str, str, str, int]:
         entries = tuple(self.sections["project"].values())
@@ -185,11 +268,14 @@ class _Reader:
         return name, timezone, data, min_cell
 
     def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
+        """Every definition of a section that can be read without a mistake that hides its meaning."""
         found: dict[str, T] = {}
         for name, (_, node) in self.sections[section].items():
             value = reader(name, node, self.problems)
             if value is not None:
                 found[name] = value
+            else:
+                self.broken[section].add(name)
         return found
 
     def _chains(self, experiments: dict[str, Experiment]) -> None:
@@ -198,10 +284,19 @@ class _Reader:
             seen: list[str] = [experiment.id]
             before = experiment.iteration_of
             if before is not None and before not in experiments:
-                self.problems.warn("W420", f"iteration_of {quoted(before)}: no such experiment in this project", experiment.place, did_you_mean(before, experiments, "Experiments"))
+                self.problems.warn(
+                    "W420",
+                    f"iteration_of {quoted(before)}: no such experiment in this project",
+                    experiment.at("iteration_of"),
+                    did_you_mean(before, experiments, "Experiments"),
+                )
             while before is not None and before in experiments:
                 if before in seen:
-                    self.problems.error("E420", f"iteration_of runs in a circle: {' -> '.join((*seen, before))}", experiment.place)
+                    self.problems.error(
+                        "E420",
+                        f"iteration_of runs in a circle: {' -> '.join((*seen, before))}",
+                        experiment.at("iteration_of"),
+                    )
                     break
                 seen.append(before)
                 before = experiments[before].iteration_of
@@ -211,12 +306,6 @@ def pick_experiment(project: Project, name: str) -> Experiment:
     """The experiment with this id; usage error with suggestions when there is none."""
     found = project.experiments.get(name)
     if found is None:
-        from abtest.problems import Problem
-
         hint = did_you_mean(name, project.experiments, "Experiments")
         raise UserError([Problem("E205", f"no experiment {quoted(name)}", None, hint)], exit_code=2)
     return found
-
-
-def names(items: Iterable[str]) -> str:
-    return ", ".join(items)

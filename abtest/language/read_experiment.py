@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from abtest.language import values
-from abtest.language.fields import Fields, read_text
+from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
 from abtest.language.yaml import Map, Seq, Text
-from abtest.problems import Problems, quoted
+from abtest.problems import Place, Problems, quoted
 
 ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
@@ -30,14 +30,24 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
     what = f"experiment {name[:64]}"
     fields = Fields(node, what, problems, ("experiment",))
     if not values.is_id(name):
-        problems.error("E130", f"{quoted(name)} is not a name for an experiment", name_node.place if name_node else node.place, "Lower case letters, digits and _:  feed_ranker_v3")
+        problems.error(
+            "E130",
+            f"{quoted(name)} is not a name for an experiment",
+            name_node.place if name_node else node.place,
+            "Lower case letters, digits and _:  feed_ranker_v3",
+        )
         name = ""
     unit = fields.text("unit", required=True)
     exposure_source, flag, exposure_where = _exposure(fields, problems)
     variants = _variants(fields, problems)
     baseline = fields.text("baseline", required=True)
     if baseline is not None and variants and baseline not in [v.id for v in variants]:
-        problems.error("E411", f"baseline {quoted(baseline)} is not a variant", fields.place("baseline"), did_you_mean(baseline, [v.id for v in variants], "Variants"))
+        problems.error(
+            "E411",
+            f"baseline {quoted(baseline)} is not a variant",
+            fields.place("baseline"),
+            did_you_mean(baseline, [v.id for v in variants], "Variants"),
+        )
     dates = _dates(fields, problems)
     population = fields.map("population")
     only = exclude = None
@@ -73,6 +83,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),
         place=name_node.place if name_node else node.place,
+        places=_places(node),
     )
     fields.done(_LATER)
     if not experiment.owner:
@@ -80,6 +91,15 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
     if not experiment.hypothesis:
         problems.warn("W401", f"{what} has no hypothesis", experiment.place)
     return experiment
+
+
+def _places(node: Map) -> tuple[tuple[str, Place], ...]:
+    found = []
+    for key, value in node:
+        found.append((key.value, value.place))
+        if isinstance(value, Map) and key.value in ("exposure", "decide"):
+            found += [(f"{key.value}.{inner.value}", entry.place) for inner, entry in value]
+    return tuple(found)
 
 
 def _exposure(fields: Fields, problems: Problems) -> tuple[str, str | None, Any]:
@@ -100,7 +120,12 @@ def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:
     found: list[Variant] = []
     for key, value in node:
         if not values.is_id(key.value):
-            problems.error("E130", f"{quoted(key.value)} is not a name for a variant", key.place, "Lower case letters, digits and _; the text in the log goes into `key`.")
+            problems.error(
+                "E130",
+                f"{quoted(key.value)} is not a name for a variant",
+                key.place,
+                "Lower case letters, digits and _; the text in the log goes into `key`.",
+            )
             continue
         title = key.value.replace("_", " ").capitalize()
         if isinstance(value, Text):
@@ -114,18 +139,22 @@ def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:
         share = inner.read("share", values.fraction)
         found.append(Variant(key.value, log_key, share, inner.text("title") or title, key.place))
         inner.done()
-    if len(found) < 2:
+    if len(node.entries) < 2:
         problems.error("E412", "an experiment compares at least two variants", node.place)
     keys = [v.key for v in found]
     for variant in found:
         if keys.count(variant.key) > 1:
             problems.error("E412", f"two variants have the key {quoted(variant.key)}", variant.place)
     shares = [v.share for v in found]
-    if any(s is not None for s in shares):
+    if len(found) < len(node.entries):
+        pass  # a variant that could not be read is reported; its share is unknown
+    elif any(s is not None for s in shares):
         if any(s is None for s in shares):
             problems.error("E412", "some variants have a share and some have none", node.place)
         elif abs(sum(s for s in shares if s is not None) - 1) > 1e-9:
-            problems.error("E412", f"the shares add up to {100 * sum(s for s in shares if s is not None):g}%, not to 100%", node.place)
+            total = 100 * sum(s for s in shares if s is not None)
+            hint = "Leave all shares out for equal groups." if len(set(shares)) == 1 else ""
+            problems.error("E412", f"the shares add up to {total:g}%, not to 100%", node.place, hint)
     elif found:
         found = [replace(v, share=1 / len(found)) for v in found]
         problems.warn("W412", "the variants have no shares; equal shares are assumed", node.place)
@@ -168,7 +197,12 @@ def _metrics(fields: Fields, problems: Problems) -> tuple[MetricUse, ...]:
     seen: dict[str, MetricUse] = {}
     for use in found:
         if use.name in seen:
-            problems.error("E414", f"metric {quoted(use.name)} stands twice in this experiment", use.place, f"It is already a {seen[use.name].role}.")
+            problems.error(
+                "E414",
+                f"metric {quoted(use.name)} stands twice in this experiment",
+                use.place,
+                f"It is already a {seen[use.name].role}.",
+            )
         seen.setdefault(use.name, use)
     if not any(u.role == "goal" for u in found):
         problems.error("E415", "an experiment needs a goal", node.place, "Example:  metrics: {goal: [engaged_weeks]}")
@@ -188,7 +222,8 @@ def _use(item: Any, role: Any, problems: Problems) -> list[MetricUse]:
             continue
         inner = Fields(value, f"{role} {key.value}", problems)
         margin: Margin | None = inner.read("margin", values.margin)
-        found.append(MetricUse(key.value, role, margin, inner.read("detect", values.fraction), key.place))
+        detect = inner.read("detect", values.fraction)
+        found.append(MetricUse(key.value, role, margin, detect, key.place, inner.place("margin") if margin else None))
         inner.done()
     return found
 
@@ -201,7 +236,7 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
     default = Plan()
     method: Any = inner.choice("method", ("fixed", "sequential", "hybrid", "bayesian")) or "fixed"
     if method in ("hybrid", "bayesian"):
-        problems.error("E190", f"method: {method} cannot be computed by this version of abtest", inner.place("method"), "Available:  fixed, sequential")
+        later(problems, f"method: {method}", inner.place("method"), "Available:  fixed, sequential")
         method = "fixed"
     correct = inner.map("correct")
     goal: Any = "holm"
@@ -232,7 +267,12 @@ def _segments(fields: Fields, problems: Problems) -> tuple[Segment, ...]:
     found = []
     for text in fields.texts("segments"):
         if " before " in text.value or text.value.startswith("("):
-            problems.error("E190", "a segment by earlier behaviour cannot be computed by this version of abtest", text.place, "Available: attributes, such as  country  or  people.country")
+            problems.error(
+                "E190",
+                "a segment by earlier behaviour cannot be computed by this version of abtest",
+                text.place,
+                "Available: attributes, such as  country  or  people.country",
+            )
             continue
         source, dot, prop = text.value.rpartition(".")
         found.append(Segment(prop if dot else text.value, source, prop or text.value, text.place))
@@ -257,7 +297,12 @@ def _decide(fields: Fields, problems: Problems) -> tuple[DecideRule, ...]:
             problems.error("E121", f"decide {key.value} is a rule such as `any guardrail is harmed`", value.place)
             continue
         if verdict is None:
-            problems.error("E417", f"which verdict is {quoted(key.value)}?", key.place, f"Write  {key.value}: {{when: {when.value[:60]}, verdict: dont_ship}}")
+            problems.error(
+                "E417",
+                f"which verdict is {quoted(key.value)}?",
+                key.place,
+                f"Write  {key.value}: {{when: {when.value[:60]}, verdict: dont_ship}}",
+            )
             continue
         parsed = read_text(when, _rule, problems)
         if parsed is not None:
@@ -275,14 +320,23 @@ def _rule(text: str) -> tuple[Any, tuple[tuple[str, str, str], ...]]:
         return "and", ()
     joiners = set(re.findall(r" (and|or) ", clean))
     if len(joiners) > 1:
-        raise SyntaxProblem("E111", '"and" and "or" side by side. Which one is meant?', (0, len(text)), "Use two outcomes.")
+        raise SyntaxProblem(
+            "E111", '"and" and "or" side by side. Which one is meant?', (0, len(text)), "Use two outcomes."
+        )
     joiner = joiners.pop() if joiners else "and"
     tests = []
     for part in clean.split(f" {joiner} "):
         match = re.fullmatch(r"(?:(any|every|no) (goal|guardrail|secondary)|([a-z][a-z0-9_]*)) is (\w+)", part)
         if match is None:
-            raise SyntaxProblem("E417", f"cannot read {part[:60]!r}", (0, len(text)), "Examples:  every goal is better   any guardrail is harmed   revenue is worse")
+            raise SyntaxProblem(
+                "E417",
+                f"cannot read {quoted(part)}",
+                (0, len(text)),
+                "Examples:  every goal is better   any guardrail is harmed   revenue is worse",
+            )
         if match[4] not in STATES:
-            raise SyntaxProblem("E417", f"no state {match[4]!r}", (0, len(text)), did_you_mean(match[4], STATES, "States"))
+            raise SyntaxProblem(
+                "E417", f"no state {match[4]!r}", (0, len(text)), did_you_mean(match[4], STATES, "States")
+            )
         tests.append((match[1] or "metric", match[2] or match[3], match[4]))
     return joiner, tuple(tests)

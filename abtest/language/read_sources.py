@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from abtest.language import values
 from abtest.language.conditions import Where
-from abtest.language.fields import Fields, read_text
+from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import Event, Property, PropertyType, Source, SourceKind, TimeColumn, TimeFormat
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
@@ -19,7 +19,11 @@ from abtest.problems import Problems, quoted
 
 ROW_NUMBER = "row number"
 _LATER = ("preset", "identity", "sql", "project_created", "uses")
-_PREFIX = {"duration ms": ("duration", "s", 0.001), "duration min": ("duration", "s", 60.0), "duration h": ("duration", "s", 3600.0)}
+_PREFIX = {
+    "duration ms": ("duration", "s", 0.001),
+    "duration min": ("duration", "s", 60.0),
+    "duration h": ("duration", "s", 3600.0),
+}
 
 
 def read_source(name: str, node: Node, problems: Problems) -> Source | None:
@@ -28,10 +32,11 @@ def read_source(name: str, node: Node, problems: Problems) -> Source | None:
         problems.error("E121", f"{what} is a map", node.place)
         return None
     fields = Fields(node, what, problems)
-    kind: Any = fields.choice("kind", get_args(SourceKind), required=True)
+    kind: Any = None
     if fields.text("kind") == "answers":
-        problems.found.pop()
-        problems.error("E190", "answers cannot be read by this version of abtest", fields.place("kind"))
+        later(problems, "kind: answers", fields.place("kind"))
+    else:
+        kind = fields.choice("kind", get_args(SourceKind), required=True)
     files = tuple(f.value for f in fields.texts("files") if _safe_path(f, problems))
     if not fields.has("files"):
         fields.missing("files", "Example:  files: events-*.csv.gz")
@@ -64,6 +69,8 @@ def read_source(name: str, node: Node, problems: Problems) -> Source | None:
         place=node.place,
     )
     fields.done(_LATER)
+    if kind is None:
+        return None
     _fits_kind(source, fields, problems)
     return source
 
@@ -72,20 +79,47 @@ def _fits_kind(source: Source, fields: Fields, problems: Problems) -> None:
     what = f"source {source.name}"
     if source.kind == "events":
         if source.event is None and source.event_constant is None:
-            problems.error("E109", f"{what} does not say which event a row is", source.place, "Either  columns: {event: COLUMN}  or, for a file of one event,  event: watched")
+            problems.error(
+                "E109",
+                f"{what} does not say which event a row is",
+                source.place,
+                "Either  columns: {event: COLUMN}  or, for a file of one event,  event: watched",
+            )
         if source.event is not None and source.event_constant is not None:
             problems.error("E109", f"{what} names its event twice: as a column and as a constant", source.place)
         if source.time is None and fields.has("columns"):
-            problems.error("E109", f"{what} has no time", fields.place("columns"), "Example:  columns: {event: name, time: created_at}")
+            problems.error(
+                "E109",
+                f"{what} has no time",
+                fields.place("columns"),
+                "Example:  columns: {event: name, time: created_at}",
+            )
     if source.kind == "exposures" and source.variant is None:
-        problems.error("E109", f"{what} does not say in which column the variant is", source.place, "Example:  columns: {variant: variation, time: seen_at}")
+        problems.error(
+            "E109",
+            f"{what} does not say in which column the variant is",
+            source.place,
+            "Example:  columns: {variant: variation, time: seen_at}",
+        )
     if source.kind == "exposures" and source.time is None:
-        problems.error("E109", f"{what} has no time", source.place, "Example:  columns: {variant: variation, time: seen_at}")
+        problems.error(
+            "E109", f"{what} has no time", source.place, "Example:  columns: {variant: variation, time: seen_at}"
+        )
     if "id" in source.dedupe and source.id is None:
-        problems.error("E109", f"{what} dedupes on an id that is not mapped", fields.place("dedupe"), "Add  columns: {id: COLUMN}")
+        problems.error(
+            "E109", f"{what} dedupes on an id that is not mapped", fields.place("dedupe"), "Add  columns: {id: COLUMN}"
+        )
     for name in source.dedupe:
-        if name not in ("id", "time", "event", "variant", "flag") and source.property(name) is None and source.unit_path(name) is None:
-            problems.error("E109", f"dedupe of {what} names {quoted(name)}, which is neither mapped nor a property", fields.place("dedupe"))
+        if (
+            name not in ("id", "time", "event", "variant", "flag")
+            and source.property(name) is None
+            and source.unit_path(name) is None
+        ):
+            problems.error(
+                "E109",
+                f"dedupe of {what} names {quoted(name)}, which is neither mapped nor a property",
+                fields.place("dedupe"),
+            )
 
 
 def _safe_path(text: Text, problems: Problems) -> bool:
@@ -93,9 +127,16 @@ def _safe_path(text: Text, problems: Problems) -> bool:
     path = text.value.replace("\\", "/")
     pure = PurePosixPath(path)
     if "://" in path or re.match(r"[A-Za-z]:", path):
-        problems.error("E140", f"files are local; {quoted(text.value)} is an address", text.place, "Download the export first.")
+        problems.error(
+            "E140", f"files are local; {quoted(text.value)} is an address", text.place, "Download the export first."
+        )
     elif pure.is_absolute() or ".." in pure.parts or path.startswith("~"):
-        problems.error("E140", f"the path {quoted(text.value)} leaves the data folder", text.place, "Write it relative to `project: data:`, without `..`.")
+        problems.error(
+            "E140",
+            f"the path {quoted(text.value)} leaves the data folder",
+            text.place,
+            "Write it relative to `project: data:`, without `..`.",
+        )
     elif not path or "\x00" in path:
         problems.error("E140", "an empty path", text.place)
     elif "**" in pure.parts and len(pure.parts) > 8:
@@ -142,7 +183,9 @@ def _units(fields: Fields, what: str, problems: Problems) -> tuple[tuple[str, st
     found = []
     for key, value in node:
         if not values.is_id(key.value):
-            problems.error("E130", f"{quoted(key.value)} is not a name", key.place, "Names are lower case:  user, device, team")
+            problems.error(
+                "E130", f"{quoted(key.value)} is not a name", key.place, "Names are lower case:  user, device, team"
+            )
         elif not isinstance(value, Text):
             problems.error("E121", f"unit {key.value} of {what} is a column", value.place)
         else:
@@ -157,7 +200,9 @@ def _properties(fields: Fields, problems: Problems) -> tuple[Property, ...]:
     found = []
     for key, value in node or ():
         if not values.is_id(key.value):
-            problems.error("E130", f"{quoted(key.value)} is not a name", key.place, "Names are lower case letters, digits and _")
+            problems.error(
+                "E130", f"{quoted(key.value)} is not a name", key.place, "Names are lower case letters, digits and _"
+            )
             continue
         if isinstance(value, Text):
             found.append(Property(key.value, value.value, "text", place=key.place))
@@ -167,7 +212,9 @@ def _properties(fields: Fields, problems: Problems) -> tuple[Property, ...]:
             continue
         inner = Fields(value, f"property {key.value}", problems)
         path = inner.text("from") or key.value
-        type_, unit, factor = inner.read("type", property_type) or ("text", None, 1.0)
+        # A type that cannot be read is reported once; `number` lets what uses the property pass.
+        unread: tuple[PropertyType, None, float] = ("number" if inner.has("type") else "text", None, 1.0)
+        type_, unit, factor = inner.read("type", property_type) or unread
         inner.done()
         found.append(Property(key.value, path, type_, unit, factor, key.place))
     return tuple(found)
@@ -212,10 +259,20 @@ def _dedupe(text: str) -> tuple[str, ...]:
     """`id, keep first` or `user and flag, keep first`."""
     keys, _, keep = text.partition(",")
     if keep.strip() not in ("", "keep first"):
-        raise SyntaxProblem("E136", f"dedupe keeps the first row; found {keep.strip()[:40]!r}", (0, len(text)), "Example:  dedupe: id, keep first")
+        raise SyntaxProblem(
+            "E136",
+            f"dedupe keeps the first row; found {keep.strip()[:40]!r}",
+            (0, len(text)),
+            "Example:  dedupe: id, keep first",
+        )
     names = tuple(k.strip() for k in keys.split(" and "))
     if not all(names):
-        raise SyntaxProblem("E136", "dedupe names what makes two rows the same", (0, max(1, len(text))), "Example:  dedupe: id, keep first")
+        raise SyntaxProblem(
+            "E136",
+            "dedupe names what makes two rows the same",
+            (0, max(1, len(text))),
+            "Example:  dedupe: id, keep first",
+        )
     return names
 
 
@@ -231,6 +288,8 @@ def read_event(name: str, node: Node, problems: Problems) -> Event | None:
         return Event(name, "", names, None, node.place)
     fields = Fields(node, what, problems)
     names = tuple(t.value for t in fields.texts("event"))
-    event = Event(name, fields.text("source") or "", names, fields.read("where", parse_where), node.place)
+    where = fields.read("where", parse_where)
+    text = fields.node.get("where")
+    event = Event(name, fields.text("source") or "", names, where, node.place, text if isinstance(text, Text) else None)
     fields.done(("unit", "nth", "count_once", "before_exposure"))
     return event

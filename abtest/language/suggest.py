@@ -1,10 +1,10 @@
-""""Did you mean": the nearest known names to a misspelt one."""
+""" "Did you mean": the nearest known names to a misspelt one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from abtest.problems import quoted
+from abtest.problems import Place, quoted
 
 
 def distance(a: str, b: str, limit: int = 3) -> int:
@@ -43,17 +43,51 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     close = [pair for pair in scored if pair[0] <= min(2, max(1, len(name) // 3))]
     if close:
         return min(close)[1]
-    stems = [k for _, k in scored if min(len(k), len(lower)) >= 4 and (k.lower().startswith(lower[:5]) or lower.startswith(k.lower()))]
+    stems = [
+        k
+        for _, k in scored
+        if min(len(k), len(lower)) >= 4 and (k.lower().startswith(lower[:5]) or lower.startswith(k.lower()))
+    ]
     return min(stems) if stems else None
 
 
-def did_you_mean(name: str, known: Iterable[str], label: str = "Known") -> str:
-    """A hint line: the nearest name if one is close, and the first known names."""
-    names = sorted(set(known))
+SYNONYMS = {
+    "abstract": "description", "agg": "value", "aggregate": "value", "aggregation": "value", "allocation": "share",
+    "arms": "variants", "author": "owner", "clip": "cap", "condition": "did", "control": "baseline", "days_after": "over",
+    "definition": "did", "desc": "description", "direction": "better", "each": "per", "end_date": "dates",
+    "event": "did", "every": "per", "fold": "value", "formula": "amount", "frequency": "per", "goals": "metrics",
+    "granularity": "per", "groups": "variants", "label": "title", "path": "files", "file": "files", "period": "per",
+    "prefer": "better", "prefered": "better", "preferred": "better", "primary": "goal", "randomization_unit": "unit",
+    "randomisation_unit": "unit", "split": "share", "start_date": "dates", "sum": "amount", "table": "source",
+    "team": "owner", "threshold": "margin", "tolerance": "margin", "traffic": "share", "type": "kind",
+    "variations": "variants", "weight": "share", "window": "over", "winsorize": "cap", "within": "over",
+}  # fmt: skip
+"""Words of other tools for our keys."""
+
+
+def did_you_mean(name: str, known: Iterable[str], label: str = "Known", *, keys: bool = False) -> str:
+    """A hint: the nearest name if one is close, where it is defined, and the first known names.
+
+    `known` may map names to definitions that have a `place`. `keys` are listed in their own order.
+
+    >>> did_you_mean("lkie", ["post", "like"])
+    'Did you mean "like"?  Known: like, post'
+    """
+    names = list(dict.fromkeys(known)) if keys else sorted(set(known))
     near = nearest(name, names)
-    parts = [f"Did you mean {quoted(near)}?"] if near else []
+    if near is None and keys and SYNONYMS.get(name.lower()) in names:
+        near = SYNONYMS[name.lower()]
+    parts = []
+    if near is not None:
+        parts.append(f"Did you mean {quoted(near)}{_defined(known, near)}?")
     if names:
         shown = ", ".join(names[:6])
         more = f", … ({len(names) - 6} more)" if len(names) > 6 else ""
         parts.append(f"{label}: {shown}{more}")
     return "  ".join(parts)
+
+
+def _defined(known: Iterable[str], near: str) -> str:
+    """` (events.yml:3)` when the definition of a name is at hand."""
+    place = getattr(known[near], "place", None) if isinstance(known, Mapping) else None
+    return f" ({place.file}:{place.line})" if isinstance(place, Place) and place.file else ""

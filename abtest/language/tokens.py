@@ -15,8 +15,8 @@ Kind = Literal["word", "number", "date", "text", "symbol", "end"]
 _PATTERN = re.compile(
     r"""
     (?P<space>\s+)
-  | (?P<date>\d{4}-\d{2}-\d{2}(?![\w.]))
-  | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+  | (?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}(?![\w.]))
+  | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
   | (?P<text>'(?:[^']|'')*'|"[^"]*")
   | (?P<word>[^\W\d](?:\w|(?<=\w)-(?=\w))*)
   | (?P<symbol><=|>=|!=|==|<>|[<>=(),.+*%/$-])
@@ -34,6 +34,31 @@ class SyntaxProblem(Exception):
         self.code, self.message, self.at, self.hint = code, message, at, hint
 
 
+_HINTS = {
+    "'": "Quote text on both sides: 'like this'.",
+    '"': "Quote text on both sides: 'like this'.",
+    "&": 'Write "and".',
+    "|": 'Write "or".',
+    "≥": "Write >= .",
+    "≤": "Write <= .",
+    "≠": "Write != .",
+    "!": 'Write "not", or != .',
+    "[": "Groups stand in round parentheses ( ).",
+    "{": "Groups stand in round parentheses ( ).",
+    "@": "Text with other characters needs quotes: 'a@b.example'.",
+}
+LATER_HINT = "It is part of the language; a later version adds it."
+
+
+def later_message(what: str) -> str:
+    return f"{what} cannot be computed by this version of abtest"
+
+
+def not_yet(what: str, at: Span, hint: str = LATER_HINT) -> SyntaxProblem:
+    """For what the language knows and this version cannot compute."""
+    return SyntaxProblem("E190", later_message(what), at, hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     kind: Kind
@@ -48,15 +73,22 @@ def tokens(text: str, *, hyphens: bool = False) -> tuple[Token, ...]:
     ['photo_post', '>=', '2', 'and', 'like', '']
     """
     if len(text) > MAX_LENGTH:
-        raise SyntaxProblem("E115", f"a condition of {len(text):,} characters; at most {MAX_LENGTH:,} are read", (0, 1), "Split it into groups or several metrics.")
+        raise SyntaxProblem(
+            "E115",
+            f"a condition of {len(text):,} characters; at most {MAX_LENGTH:,} are read",
+            (0, 1),
+            "Split it into groups or several metrics.",
+        )
     found: list[Token] = []
     position = 0
     while position < len(text):
         match = _PATTERN.match(text, position)
         if match is None:
             char = text[position]
-            hint = "Quote text: 'like this'." if char in "'\"" else ""
-            raise SyntaxProblem("E114", f"a character that means nothing here: {char!r}", (position, position + 1), hint)
+            hint = _HINTS.get(char, "")
+            raise SyntaxProblem(
+                "E114", f"a character that means nothing here: {char!r}", (position, position + 1), hint
+            )
         kind = match.lastgroup
         value = match.group()
         if kind == "word" and not hyphens and "-" in value:
@@ -85,6 +117,10 @@ class Cursor:
     @property
     def now(self) -> Token:
         return self.all[self.index]
+
+    @property
+    def ended(self) -> bool:
+        return self.now.kind == "end"
 
     def peek(self, ahead: int = 1) -> Token:
         return self.all[min(self.index + ahead, len(self.all) - 1)]

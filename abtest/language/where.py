@@ -1,18 +1,28 @@
 """Text of a `where` (tests on the rows of a source) to its value.
 
-    where := test | test ("and" test)+ | test ("or" test)+ | "(" where ")" | "not" where
-    test  := PROP CMP value | PROP ["not"] "in" "(" value ("," value)* ")" | PROP "between" value "and" value
-           | PROP ["not"] ("contains" | "starts with" | "ends with") TEXT | PROP ("before" | "after") DATE
-           | PROP "is" ["not"] ("missing" | "true" | "false")
+where := test | test ("and" test)+ | test ("or" test)+ | "(" where ")" | "not" where
+test  := PROP CMP value | PROP ["not"] "in" "(" value ("," value)* ")" | PROP "between" value "and" value
+       | PROP ["not"] ("contains" | "starts with" | "ends with") TEXT | PROP ("before" | "after") DATE
+       | PROP "is" ["not"] ("missing" | "true" | "false")
 """
 
 from __future__ import annotations
 
 from abtest.language.conditions import RowAll, RowAny, RowNot, RowTest, TestOperator, Value, Where
-from abtest.language.expressions import MAX_DEPTH, MAX_NODES, TIME_UNITS
+from abtest.language.expressions import MAX_DEPTH, mixed
+from abtest.language.measures import MAX_NODES, TIME_UNITS, exact_number
 from abtest.language.tokens import Cursor, SyntaxProblem
 
-_COMPARE: dict[str, TestOperator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "==": "=", "!=": "!=", "<>": "!="}
+_COMPARE: dict[str, TestOperator] = {
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+    "=": "=",
+    "==": "=",
+    "!=": "!=",
+    "<>": "!=",
+}
 
 
 def parse_where(text: str) -> Where:
@@ -22,13 +32,18 @@ def parse_where(text: str) -> Where:
     RowAll(parts=(RowTest(prop='page_type', ...), RowTest(prop='seconds', ...)))
     """
     cursor = Cursor(text, hyphens=True)
-    if cursor.now.kind == "end":
+    if cursor.ended:
         raise SyntaxProblem("E113", "nothing is written here", (0, 1), "Example:  country in (ES, MX)")
     where = _where(cursor, 0)
-    if cursor.now.kind != "end":
+    if not cursor.ended:
         if cursor.source.count("(") > cursor.source.count(")"):
             raise _split(cursor)
-        raise SyntaxProblem("E113", f"the tests should end before {cursor.found()}", cursor.now.at, 'Join tests with "and" or "or"; quote text that holds spaces.')
+        raise SyntaxProblem(
+            "E113",
+            f"the tests should end before {cursor.found()}",
+            cursor.now.at,
+            'Join tests with "and" or "or"; quote text that holds spaces.',
+        )
     return where
 
 
@@ -44,11 +59,12 @@ def _split(cursor: Cursor) -> SyntaxProblem:
 def _where(cursor: Cursor, depth: int) -> Where:
     if depth > MAX_DEPTH:
         raise SyntaxProblem("E115", f"nested deeper than {MAX_DEPTH} levels", cursor.now.at)
+    start = cursor.now.at[0]
     parts = [_part(cursor, depth)]
     joiner = cursor.now.text if cursor.is_word("and", "or") else ""
     while cursor.is_word("and", "or"):
         if cursor.now.text != joiner:
-            raise SyntaxProblem("E111", '"and" and "or" side by side. Which one is meant?', cursor.now.at, "Put parentheses around one of the two readings.")
+            raise mixed(cursor, start)
         cursor.next()
         parts.append(_part(cursor, depth))
         if len(parts) > MAX_NODES:
@@ -65,7 +81,7 @@ def _part(cursor: Cursor, depth: int) -> Where:
         return RowNot(_part(cursor, depth + 1))
     if cursor.take_symbol("("):
         inner = _where(cursor, depth + 1)
-        if cursor.now.kind == "end":
+        if cursor.ended:
             raise _split(cursor)
         cursor.expect_symbol(")", 'to close the "("')
         return inner
@@ -82,7 +98,9 @@ def _test(cursor: Cursor) -> RowTest:
         negated = cursor.take_word("not") is not None
         word = cursor.take_word("missing", "true", "false")
         if word is None:
-            raise SyntaxProblem("E113", f'expected missing, true or false after "is", found {cursor.found()}', cursor.now.at)
+            raise SyntaxProblem(
+                "E113", f'expected missing, true or false after "is", found {cursor.found()}', cursor.now.at
+            )
         return RowTest(prop, word.text, (), negated, (start, cursor.last_end()))  # type: ignore[arg-type]
     negated = cursor.take_word("not") is not None
     if cursor.take_word("in"):
@@ -92,7 +110,7 @@ def _test(cursor: Cursor) -> RowTest:
             values.append(_value(cursor))
             if len(values) > 1000:
                 raise SyntaxProblem("E115", "more than 1,000 values in a list", cursor.now.at)
-        if cursor.now.kind == "end":
+        if cursor.ended:
             raise _split(cursor)
         cursor.expect_symbol(")", "after the list")
         return RowTest(prop, "not in" if negated else "in", tuple(values), at=(start, cursor.last_end()))
@@ -101,8 +119,15 @@ def _test(cursor: Cursor) -> RowTest:
         if word.text in ("starts", "ends") and not cursor.take_word("with"):
             raise SyntaxProblem("E113", f'expected "with" after "{word.text}"', cursor.now.at)
         if word.text == "matches":
-            raise SyntaxProblem("E190", "matches cannot be computed by this version of abtest", word.at, "Use contains, starts with, ends with or in ( … ).")
-        operator2: TestOperator = "contains" if word.text == "contains" else ("starts with" if word.text == "starts" else "ends with")
+            raise SyntaxProblem(
+                "E190",
+                "matches cannot be computed by this version of abtest",
+                word.at,
+                "Use contains, starts with, ends with or in ( … ).",
+            )
+        operator2: TestOperator = (
+            "contains" if word.text == "contains" else ("starts with" if word.text == "starts" else "ends with")
+        )
         return RowTest(prop, operator2, (_value(cursor),), negated, (start, cursor.last_end()))
     if not negated and cursor.take_word("between"):
         low = _value(cursor)
@@ -113,9 +138,16 @@ def _test(cursor: Cursor) -> RowTest:
     if word is not None:
         value = _value(cursor)
         if value.kind != "date":
-            raise SyntaxProblem("E113", f'expected a date after "{word.text}"', value.at, "Example:  signup after 2026-01-31")
+            raise SyntaxProblem(
+                "E113", f'expected a date after "{word.text}"', value.at, "Example:  signup after 2026-01-31"
+            )
         return RowTest(prop, word.text, (value,), at=(start, cursor.last_end()))  # type: ignore[arg-type]
-    raise SyntaxProblem("E113", f'expected a comparison after "{prop}", found {cursor.found()}', cursor.now.at, "Example:  country in (ES, MX)")
+    raise SyntaxProblem(
+        "E113",
+        f'expected a comparison after "{prop}", found {cursor.found()}',
+        cursor.now.at,
+        "Example:  country in (ES, MX)",
+    )
 
 
 def _prop(cursor: Cursor) -> str:
@@ -144,9 +176,9 @@ def _value(cursor: Cursor) -> Value:
     if token.kind == "number":
         cursor.next()
         unit = None
-        number = sign * float(token.text)
+        number = sign * float(exact_number(token))
         if cursor.now.kind == "word" and cursor.now.text in TIME_UNITS:
-            number *= TIME_UNITS[cursor.next().text]
+            number = float(exact_number(token) * int(sign) * TIME_UNITS[cursor.next().text])
             unit = "duration"
         elif cursor.now.kind == "word" and cursor.now.text.isupper() and len(cursor.now.text) == 3:
             unit = cursor.next().text

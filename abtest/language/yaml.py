@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,32 +39,67 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A scalar. `plain` is False when it was quoted or written as a block."""
+    """A scalar. `plain` is False when it was quoted or written as a block; `more` are its lines after the first."""
 
     value: str
     place: Place
     plain: bool
     style: str = ""
+    more: tuple[str, ...] = ()
 
     def span(self, start: int, end: int) -> Place:
-        """The place of the characters start..end of the value (exact for one-line scalars)."""
-        offset = 1 if self.style in ("'", '"') else 0
-        place = self.place
-        if self.style in ("|", ">"):
-            return place
-        return Place(place.file, place.line, place.column + offset + start, max(1, end - start), place.excerpt)
+        """The place of the characters start..end of the value, also where YAML folds lines or doubles quotes."""
+        found = _positions(self, (start, max(start, end - 1)))
+        if found is None:
+            return self.place
+        (line, column), (last_line, last_column) = found
+        text = (self.place.excerpt, *self.more)[line]
+        stop = last_column + 1 if last_line == line else len(text.rstrip())
+        return Place(self.place.file, self.place.line + line, column + 1, max(1, stop - column), text)
+
+
+def _positions(scalar: Text, wanted: tuple[int, int]) -> list[tuple[int, int]] | None:
+    """Line and column of characters of the value, by reading value and source side by side; None when they differ.
+
+    An index at the end of the value stands behind its last character.
+    """
+    lines = (scalar.place.excerpt, *scalar.more)
+    line, column = 0, scalar.place.column - 1
+    if scalar.style in ("|", ">"):
+        line, column = 1, 0
+    elif scalar.style:
+        column += 1
+    found: dict[int, tuple[int, int]] = {}
+    for index, char in enumerate(scalar.value[: wanted[1] + 1]):
+        if char.isspace():
+            found[index] = (line, min(column, len(lines[line]))) if line < len(lines) else (line, 0)
+            while line < len(lines) and (column >= len(lines[line]) or lines[line][column].isspace()):
+                line, column = (line + 1, 0) if column >= len(lines[line]) else (line, column + 1)
+            continue
+        while line < len(lines) and (column >= len(lines[line]) or (column == 0 and lines[line][0] == " ")):
+            # The indentation of a block or of a continued line.
+            text = lines[line]
+            line, column = (line + 1, 0) if column >= len(text) else (line, len(text) - len(text.lstrip()) or 1)
+        if line >= len(lines) or lines[line][column] != char:
+            return None
+        found[index] = (line, column)
+        column += 2 if char == scalar.style == "'" else 1
+    end = (line, column) if line < len(lines) else (len(lines) - 1, len(lines[-1]))
+    return [found.get(index, end) for index in wanted]
 
 
 @dataclass(frozen=True, slots=True)
 class Seq:
     items: tuple[Node, ...]
     place: Place
+    flow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
     entries: tuple[tuple[Text, Node], ...]
     place: Place
+    flow: bool = False
 
     def get(self, key: str) -> Node | None:
         return next((node for k, node in self.entries if k.value == key), None)
@@ -84,7 +119,7 @@ class _Open:
     """A collection being built."""
 
     is_map: bool
-    place: Place
+    start: Any
     items: list[Node] = field(default_factory=list)
 
 
@@ -113,7 +148,9 @@ def read_yaml(path: Path, name: str, problems: Problems) -> Map | None:
 def parse_yaml(text: str, name: str, problems: Problems) -> Map | None:
     """Like `read_yaml`, from text."""
     if len(text) > MAX_BYTES:
-        problems.error("E105", f"this file has {len(text):,} characters; at most {MAX_BYTES:,} are read", Place(name, 1, 1))
+        problems.error(
+            "E105", f"this file has {len(text):,} characters; at most {MAX_BYTES:,} are read", Place(name, 1, 1)
+        )
         return None
     source = Source(name, tuple(text.splitlines()))
     builder = _Builder(source, problems)
@@ -137,8 +174,13 @@ class _Builder:
     def build(self, text: str) -> Node | None:
         for number, line in enumerate(self.source.lines):
             indent = re.match(r"[ ]*\t", line)
-            if indent:
-                self.problems.error("E103", "a tab in the indentation", self.source.place(number, indent.end() - 1), "YAML indents with spaces.")
+            if indent and line.strip():
+                self.problems.error(
+                    "E103",
+                    "a tab in the indentation",
+                    self.source.place(number, indent.end() - 1),
+                    "YAML indents with spaces.",
+                )
         stack: list[_Open] = []
         done: list[Node] = []
         documents = 0
@@ -151,7 +193,12 @@ class _Builder:
                         self.broken = True
                         return None
                 elif isinstance(event, yaml.AliasEvent):
-                    self._error("E104", "an alias (*name) is not allowed", event, "Write the value out; definitions are shared by name.")
+                    self._error(
+                        "E104",
+                        "an alias (*name) is not allowed",
+                        event,
+                        "Write the value out; definitions are shared by name.",
+                    )
                     self.broken = True
                     return None
                 elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -160,44 +207,65 @@ class _Builder:
                         self._error("E105", f"nested deeper than {MAX_DEPTH} levels", event)
                         self.broken = True
                         return None
-                    stack.append(_Open(isinstance(event, yaml.MappingStartEvent), self._place(event)))
+                    stack.append(_Open(isinstance(event, yaml.MappingStartEvent), event))
                 elif isinstance(event, yaml.ScalarEvent):
                     self._plain(event)
                     self._put(stack, done, self._text(event))
                 elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                    self._put(stack, done, self._close(stack.pop()))
+                    self._put(stack, done, self._close(stack.pop(), event))
         except yaml.YAMLError as e:
             self.broken = True
             self._broken(e)
+            return None
+        except UnicodeEncodeError:
+            self.broken = True
+            self.problems.error("E106", "this file is not UTF-8 text", self.source.place(0, 0), "Save it as UTF-8.")
             return None
         return done[0] if done else None
 
     def _put(self, stack: list[_Open], done: list[Node], node: Node) -> None:
         (stack[-1].items if stack else done).append(node)
 
-    def _close(self, opened: _Open) -> Node:
+    def _close(self, opened: _Open, end: Any) -> Node:
+        """A list or map. Its place is `[ … ]` or `{ … }` itself; else, under a key, that key; else its first item."""
+        start = opened.start
+        flow = bool(start.flow_style)
+        length = end.end_mark.column - start.start_mark.column if end.end_mark.line == start.start_mark.line else 1
+        place = self.source.place(start.start_mark.line, start.start_mark.column, length if flow else 1)
         if not opened.is_map:
-            return Seq(tuple(opened.items), opened.place)
+            return Seq(tuple(opened.items), place, flow)
         entries: list[tuple[Text, Node]] = []
         seen: dict[str, Text] = {}
         for key, value in zip(opened.items[::2], opened.items[1::2], strict=True):
             if not isinstance(key, Text):
-                self.problems.error("E101", "a key must be text", key.place)
+                self.problems.error(
+                    "E101", "a key must be text", key.place, 'A text that starts with "{" or "[" needs quotes.'
+                )
                 continue
             if key.value == "<<" and key.plain:
                 self.problems.error("E104", "merge keys (<<) are not allowed", key.place, "Write the keys out.")
                 continue
             if key.value in seen:
                 first = seen[key.value].place
-                self.problems.error("E107", f"key {quoted(key.value)} is written twice", key.place, f"The first is in line {first.line}.")
+                self.problems.error(
+                    "E107",
+                    f"key {quoted(key.value)} is written twice",
+                    key.place,
+                    f"The first is in line {first.line}.",
+                )
                 continue
             seen[key.value] = key
+            if not isinstance(value, Text) and not value.flow:
+                value = replace(value, place=key.place)
             entries.append((key, value))
-        return Map(tuple(entries), opened.place)
+        if entries and not flow:
+            place = entries[0][0].place
+        return Map(tuple(entries), place, flow)
 
     def _text(self, event: Any) -> Text:
         style = event.style or ""
-        return Text(event.value, self._place(event), style == "", style)
+        first, last = event.start_mark.line, event.end_mark.line
+        return Text(event.value, self._place(event), style == "", style, self.source.lines[first + 1 : last + 1])
 
     def _plain(self, event: Any) -> None:
         if event.anchor is not None:
@@ -207,8 +275,10 @@ class _Builder:
 
     def _place(self, event: Any) -> Place:
         start, end = event.start_mark, event.end_mark
-        length = end.column - start.column if end.line == start.line else 1
-        return self.source.place(start.line, start.column, length)
+        if end.line == start.line:
+            return self.source.place(start.line, start.column, end.column - start.column)
+        text = self.source.lines[start.line] if start.line < len(self.source.lines) else ""
+        return self.source.place(start.line, start.column, len(text.rstrip()) - start.column)
 
     def _error(self, code: str, message: str, event: Any, hint: str = "") -> None:
         self.problems.error(code, message, self._place(event), hint)
@@ -232,7 +302,12 @@ class _Builder:
         if any(p.code == "E103" and p.place and p.place.line == line + 1 for p in self.problems.found):
             return
         column = mark.column if mark else 0
-        self.problems.error("E101", f"this is not valid YAML: {str(reason)[:120]}", self.source.place(line, column), _yaml_hint(text, str(reason)))
+        self.problems.error(
+            "E101",
+            f"this is not valid YAML: {str(reason)[:120]}",
+            self.source.place(line, column),
+            _yaml_hint(text, str(reason)),
+        )
 
 
 def _yaml_hint(line: str, reason: str) -> str:

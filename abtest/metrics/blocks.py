@@ -10,7 +10,12 @@ from abtest.language.conditions import Condition, Measure, Spread, walk
 from abtest.metrics.plan import Chain, Counter, Plan, Task, atoms_in
 from abtest.metrics.truth import Block, zero_truth
 
-_ROLL = {"count": "sum", "known": "sum", "sum": "sum", "min": "min", "max": "max"}
+
+def _rolled(column: Any, counter: Counter) -> Any:
+    """A daily counter over several days. Engines widen sums of whole numbers; counts stay narrow, they are many."""
+    if counter.kind in ("min", "max"):
+        return getattr(column, counter.kind)()
+    return column.sum().cast("int32") if counter.kind in ("count", "known") else column.sum()
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,13 @@ def aliases_of(plan: Plan) -> dict[Counter, str]:
     return {c: f"c{i}" for i, c in enumerate(dict.fromkeys(c for _, found in plan.counters for c in found))}
 
 
-def day_table(rows: Any, counters: tuple[Counter, ...], aliases: Mapping[Counter, str], scales: Mapping[Counter, int], last: int | None) -> Any:
+def day_table(
+    rows: Any,
+    counters: tuple[Counter, ...],
+    aliases: Mapping[Counter, str],
+    scales: Mapping[Counter, int],
+    last: int | None,
+) -> Any:
     """Unit x day from the narrow rows of one source; sums are whole numbers of 10^-scale, hence exact in any order."""
     rows = rows.filter(rows.step.isnull())
     rows = rows.filter(rows.d <= last) if last is not None else rows
@@ -34,13 +45,20 @@ def day_table(rows: Any, counters: tuple[Counter, ...], aliases: Mapping[Counter
     for counter in counters:
         happened = rows[f"is_{counter.event}"]
         if counter.kind == "count":
-            value = happened.sum()
+            value = rows.count(where=happened).cast("int32")
         else:
             number = rows[f"p_{counter.prop}"]
             if counter.kind == "sum":
-                value = (number * 10.0 ** scales[counter]).round().cast("int64").sum(where=happened).fill_null(0)
+                value = (
+                    (number * 10.0 ** scales[counter])
+                    .round()
+                    .cast("int64")
+                    .sum(where=happened)
+                    .fill_null(0)
+                    .cast("int64")
+                )
             elif counter.kind == "known":
-                value = number.count(where=happened)
+                value = number.count(where=happened).cast("int32")
             else:
                 value = getattr(number, counter.kind)(where=happened)
         columns[aliases[counter]] = value
@@ -59,14 +77,14 @@ def union_days(tables: list[tuple[Any, tuple[Counter, ...]]], aliases: Mapping[C
         columns: dict[str, Any] = {"u": table.u, "d": table.d, "day": table.day}
         for counter in every:
             alias = aliases[counter]
-            empty = ibis.null("float64") if counter.kind in ("min", "max") else ibis.literal(0, "int64")
-            whole = "float64" if counter.kind in ("min", "max") else "decimal(38, 0)" if counter.kind == "sum" else "int64"
+            empty = ibis.null("float64") if counter.kind in ("min", "max") else ibis.literal(0, "int32")
+            whole = "float64" if counter.kind in ("min", "max") else "int64" if counter.kind == "sum" else "int32"
             columns[alias] = (table[alias] if counter in counters else empty).cast(whole)
         parts.append(table.select(**columns))
     joined = parts[0]
     for part in parts[1:]:
         joined = joined.union(part)
-    totals = {aliases[c]: getattr(joined[aliases[c]], _ROLL[c.kind])() for c in every}
+    totals = {aliases[c]: _rolled(joined[aliases[c]], c) for c in every}
     return joined.group_by("u", "d").agg(day=joined.day.max(), **totals)
 
 
@@ -84,14 +102,19 @@ def block_table(days: Days, chain: Chain, tasks: list[Task]) -> Block:
     """
     parts = [p for t in tasks for p in t.parts]
     counters = tuple(dict.fromkeys(c for p in parts for a in atoms_in(p) for c in _needed(a)))
-    active = {e: f"y{i}" for i, e in enumerate(dict.fromkeys(a.event for p in parts for a in atoms_in(p) if a.function == "days"))}
+    active = {
+        e: f"y{i}"
+        for i, e in enumerate(dict.fromkeys(a.event for p in parts for a in atoms_in(p) if a.function == "days"))
+    }
     spreads = {s: f"t{i}" for i, s in enumerate(dict.fromkeys(s for p in parts for s in spreads_in(p)))}
     source = days.table
     table = source.filter(source.d >= chain.first, source.day <= chain.through)
     if chain.last is not None:
         table = table.filter(table.d <= chain.last)
     table = table.mutate(i=table.d - chain.first, x=table.day - table.d)
-    table = table.mutate(**{alias: (table[days.aliases[Counter("count", event)]] > 0).cast("int32") for event, alias in active.items()})
+    table = table.mutate(
+        **{alias: (table[days.aliases[Counter("count", event)]] > 0).cast("int32") for event, alias in active.items()}
+    )
     done: dict[Spread, str] = {}
     size = 1
     for length in chain.blocks or (None,):
@@ -101,9 +124,8 @@ def block_table(days: Days, chain: Chain, tasks: list[Task]) -> Block:
             if not whole_window:
                 assert length is not None
                 keys["i"] = (table.i // (length // size)).cast("int32")
-            totals: dict[str, Any] = {days.aliases[c]: getattr(table[days.aliases[c]], _ROLL[c.kind])() for c in counters}
-            totals |= {alias: table[alias].sum() for alias in active.values()}
-            totals |= {alias: table[alias].sum() for alias in done.values()}
+            totals: dict[str, Any] = {days.aliases[c]: _rolled(table[days.aliases[c]], c) for c in counters}
+            totals |= {alias: table[alias].sum().cast("int32") for alias in (*active.values(), *done.values())}
             table = table.group_by(**keys).agg(x=table.x.max(), **totals)
             if whole_window:
                 table = table.mutate(i=0)

@@ -30,7 +30,9 @@ def unit_columns(block: Block, task: Task, prefix: str) -> dict[str, Any]:
     return columns
 
 
-def _fold_columns(metric: Metric, value: Any, change: Any, zero: float, table: Any, chain: Chain, inside: Any, alias: str) -> dict[str, Any]:
+def _fold_columns(
+    metric: Metric, value: Any, change: Any, zero: float, table: Any, chain: Chain, inside: Any, alias: str
+) -> dict[str, Any]:
     assert metric.fold is not None
     match metric.fold.name:
         case "last":
@@ -116,7 +118,9 @@ def _folded(joined: Any, metric: Metric, held: Any, blocks: Any, zero: float, al
             return joined[streak].fill_null(blocks if zero else 0).cast("float64")
         case "last":
             last = joined[f"{alias}_last"].fill_null(0)
-            return (last.cast("float64") / DECIMALS if isinstance(metric.measure, Measure) else last.cast("float64")) + zero
+            return (
+                last.cast("float64") / DECIMALS if isinstance(metric.measure, Measure) else last.cast("float64")
+            ) + zero
         case "min" | "max":
             edge, present = joined[f"{alias}_edge"], joined[f"{alias}_present"].fill_null(0)
             both = ibis.least(edge, zero) if name == "min" else ibis.greatest(edge, zero)

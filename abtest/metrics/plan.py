@@ -121,7 +121,9 @@ def make_plan(metrics: Iterable[Metric], events: Mapping[str, Event], through: M
 
 def chain_of(metric: Metric, through: int) -> Chain:
     window = metric.window
-    spreads = {s.days for p in event_parts(metric) if not isinstance(p, Measure) for s in walk(p) if isinstance(s, Spread)}
+    spreads = {
+        s.days for p in event_parts(metric) if not isinstance(p, Measure) for s in walk(p) if isinstance(s, Spread)
+    }
     outer = metric.per if metric.per is not None else window.days
     blocks = sorted(spreads | ({outer} if outer is not None else set()))
     return Chain(window.first, window.last, tuple(blocks), metric.per is not None, through)

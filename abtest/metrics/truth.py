@@ -23,7 +23,14 @@ DECIMALS = 1e9
 class Block:
     """The columns of one block table: counters, active days and the true sub-blocks of spreads."""
 
-    def __init__(self, table: Any, aliases: Mapping[Counter, str], scales: Mapping[Counter, int], days: Mapping[str, str], spreads: Mapping[Spread, str]) -> None:
+    def __init__(
+        self,
+        table: Any,
+        aliases: Mapping[Counter, str],
+        scales: Mapping[Counter, int],
+        days: Mapping[str, str],
+        spreads: Mapping[Spread, str],
+    ) -> None:
         self.table, self.aliases, self.scales, self.days, self.spreads = table, aliases, scales, days, spreads
 
     def atom(self, atom: Atom) -> Any:
@@ -34,9 +41,13 @@ class Block:
         if atom.function == "count":
             return table[self.aliases[Counter("count", atom.event)]]
         if atom.function in ("min", "max"):
-            return table[self.aliases[Counter(atom.function, atom.event, atom.prop)]]  # type: ignore[arg-type]
+            return table[self.aliases[Counter(atom.function, atom.event, atom.prop)]]
         total = Counter("sum", atom.event, atom.prop)
-        summed = table[self.aliases[total]].cast("float64") / float(10 ** self.scales[total]) if self.scales[total] >= 0 else table[self.aliases[total]].cast("float64") * float(10 ** -self.scales[total])
+        summed = (
+            table[self.aliases[total]].cast("float64") / float(10 ** self.scales[total])
+            if self.scales[total] >= 0
+            else table[self.aliases[total]].cast("float64") * float(10 ** -self.scales[total])
+        )
         if atom.function == "sum":
             return summed
         known = table[self.aliases[Counter("known", atom.event, atom.prop)]]
@@ -58,7 +69,9 @@ class Block:
         match condition:
             case Compare(left, op, right):
                 compare = OPERATORS[op]
-                if len(left.terms) + len(right.terms) > 2 and any(a.function in ("sum", "mean") or _fractional(m) for m in (left, right) for a in m.atoms):
+                if len(left.terms) + len(right.terms) > 2 and any(
+                    a.function in ("sum", "mean") or _fractional(m) for m in (left, right) for a in m.atoms
+                ):
                     return compare(((self.measure(left) - self.measure(right)) * DECIMALS).round(), 0).fill_null(False)
                 return compare(self.measure(left), self.measure(right)).fill_null(False)
             case All(parts):

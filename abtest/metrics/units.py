@@ -33,7 +33,14 @@ class Values:
     capped: Mapping[str, str]
 
 
-def unit_values(engine: Engine, plan: Plan, metrics: tuple[Metric, ...], logs: Mapping[str, Log], segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]) -> Values:
+def unit_values(
+    engine: Engine,
+    plan: Plan,
+    metrics: tuple[Metric, ...],
+    logs: Mapping[str, Log],
+    segments: Mapping[str, tuple[str, str]],
+    outcomes: Mapping[Column, tuple[str, str]],
+) -> Values:
     """Materialise the table. `segments` and `outcomes` map to (per-unit table, column)."""
     units = engine.table("units")
     joined = units.filter(units.status == USED).select("uid", "u", "variant", "x_day")
@@ -61,7 +68,10 @@ def unit_values(engine: Engine, plan: Plan, metrics: tuple[Metric, ...], logs: M
 def _days(engine: Engine, plan: Plan, logs: Mapping[str, Log]) -> Days:
     aliases = aliases_of(plan)
     scales = _scales(engine, plan, logs)
-    tables = [(day_table(engine.table(logs[source].table), counters, aliases, scales, plan.last_day), counters) for source, counters in plan.counters]
+    tables = [
+        (day_table(engine.table(logs[source].table), counters, aliases, scales, plan.last_day), counters)
+        for source, counters in plan.counters
+    ]
     return Days(engine.keep("unit_days", union_days(tables, aliases)), aliases, scales)
 
 
@@ -72,19 +82,28 @@ def _scales(engine: Engine, plan: Plan, logs: Mapping[str, Log]) -> dict[Counter
     """
     import math
 
-    wanted = {(source, c.prop) for source, counters in plan.counters for c in counters if c.prop is not None and c.kind == "sum"}
+    wanted = {
+        (source, c.prop)
+        for source, counters in plan.counters
+        for c in counters
+        if c.prop is not None and c.kind == "sum"
+    }
     found: dict[tuple[str, str | None], int] = {}
     for source in sorted({s for s, _ in wanted}):
         table = engine.table(logs[source].table)
         props = sorted(p for s, p in wanted if s == source and p is not None)
-        largest = engine.ibis.to_pyarrow(table.filter(table.step.isnull()).agg(**{p: table[f"p_{p}"].abs().max() for p in props})).to_pylist()[0]
+        largest = engine.fetch(
+            table.filter(table.step.isnull()).agg(**{p: table[f"p_{p}"].abs().max() for p in props})
+        )[0]
         for prop in props:
             top = largest[prop] or 1.0
             found[(source, prop)] = max(-6, min(9, _DIGITS - math.ceil(math.log10(top) if top > 0 else 0)))
     return {c: found.get((source, c.prop), 0) for source, counters in plan.counters for c in counters}
 
 
-def _tables(engine: Engine, joined: Any, segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]) -> Any:
+def _tables(
+    engine: Engine, joined: Any, segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]
+) -> Any:
     wanted: dict[str, dict[str, str]] = {}
     for dimension, (table, column) in segments.items():
         wanted.setdefault(table, {})[f"s_{dimension}"] = column
@@ -97,7 +116,16 @@ def _tables(engine: Engine, joined: Any, segments: Mapping[str, tuple[str, str]]
     return joined
 
 
-def _select(engine: Engine, joined: Any, plan: Plan, metrics: tuple[Metric, ...], names: Mapping[str, str], streaks: Mapping[str, str], segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]) -> Values:
+def _select(
+    engine: Engine,
+    joined: Any,
+    plan: Plan,
+    metrics: tuple[Metric, ...],
+    names: Mapping[str, str],
+    streaks: Mapping[str, str],
+    segments: Mapping[str, tuple[str, str]],
+    outcomes: Mapping[Column, tuple[str, str]],
+) -> Values:
     import ibis
 
     aliases = {column: f"o{i}" for i, column in enumerate(outcomes)}

@@ -56,6 +56,8 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
         (words("method.power"), [planned]),
         (words("method.rule"), _rule(w)),
     ]
+    if not experiment.has_time:
+        found = [entry for entry in found if entry[0] != words("method.looks")]
     return [(term, texts) for term, texts in found if texts]
 
 

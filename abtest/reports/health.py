@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from abtest.analysis.result import HealthCheck, HealthLevel
+from abtest.analysis.result import HealthCheck, HealthLevel, Result
 from abtest.reports.labels import Chip
 from abtest.reports.wording import Wording
 
@@ -38,7 +38,20 @@ class Counts:
         return self.passed + self.notes + self.failed
 
 
-def counts(checks: tuple[HealthCheck, ...]) -> Counts:
+# Checks that look at effects: their outcome would give away what an invalid result must not show.
+EFFECT_CHECKS = frozenset({"twyman", "novelty"})
+
+
+def visible(result: Result) -> tuple[HealthCheck, ...]:
+    """The checks that may be shown: all of them, unless the result is invalid."""
+    if result.decision.valid:
+        return result.health
+    return tuple(check for check in result.health if check.key not in EFFECT_CHECKS)
+
+
+def counts(result: Result) -> Counts:
+    checks = visible(result)
+
     def of(level: HealthLevel) -> int:
         return sum(check.level == level for check in checks)
 
@@ -47,7 +60,7 @@ def counts(checks: tuple[HealthCheck, ...]) -> Counts:
 
 def health_text(w: Wording) -> HealthText:
     """Every check in words, worst first."""
-    checks = w.result.health
+    checks = visible(w.result)
     ranked = sorted(checks, key=lambda c: ("fail", "note", "pass", "not_run").index(c.level))
     texts = [(check.level, _check(w, check)) for check in ranked]
 
@@ -59,7 +72,7 @@ def health_text(w: Wording) -> HealthText:
 
 def failures(w: Wording) -> list[str]:
     """Short names of what failed, for the verdict sentence; checks of the whole experiment come first."""
-    failed = [check for check in w.result.health if check.level == "fail"]
+    failed = [check for check in visible(w.result) if check.level == "fail"]
     failed.sort(key=lambda check: check.scope != "experiment")
     found = [w.words(f"{_entry(w, check)}.short", key=w.name(check.key)) for check in failed]
     return list(dict.fromkeys(found))
@@ -95,6 +108,9 @@ def _entry(w: Wording, check: HealthCheck) -> str:
 def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
     """Values as text, by the kind that their name tells; an absent or null value selects a sentence without it."""
     slots: dict[str, str | None] = {"key": w.name(check.key)}
+    days = (check.values or {}).get("days")
+    if isinstance(days, int) and days % 7:
+        slots["rest"] = w.count(days % 7)
     for name, value in (check.values or {}).items():
         # Nothing counted is said in words ("None."), not as a zero with a unit.
         nothing = value == 0 and (name in ("count", "dropped") or name.startswith("share"))
@@ -105,7 +121,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         elif name == "p_value" or name.endswith("_p"):
             slots[name] = w.p(value)
         elif "share" in name or "deviation" in name:
-            slots[name] = w.share(value)
+            slots[name] = w.share(abs(value))  # a difference has a sign, its size is what matters
         elif name in ("count", "units"):
             slots[name] = w.units(int(value)) if check.key not in ("late_or_future", "time_gaps") else w.count(value)
         elif float(value).is_integer():
@@ -116,7 +132,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
 
 
 def _lead(w: Wording) -> str:
-    c = counts(w.result.health)
+    c = counts(w.result)
     total, passed = w.count(c.total), w.count(c.passed)
     if c.total == 0:
         return w.words("health.lead.none")

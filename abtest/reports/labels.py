@@ -10,6 +10,7 @@ TONES = {
     "worse": ("bad", "bad"),
     "unclear": ("flat", "flat"),
     "flat": ("flat", "flat"),
+    "open": ("flat", "none"),
     "no_test": ("flat", "none"),
     "held": ("good", "good"),
     "held_but_worse": ("warn", "warn"),

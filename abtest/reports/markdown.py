@@ -163,7 +163,7 @@ def _rest(w: _MarkdownWording, cut: int) -> list[str]:
 
 
 def _health(w: _MarkdownWording) -> str:
-    c = counts(w.result.health)
+    c = counts(w.result)
     return w.words(
         "markdown.health",
         passed=w.count(c.passed),

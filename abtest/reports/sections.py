@@ -236,10 +236,12 @@ def _goal(w: Wording) -> Evidence | None:
     ]
     if more:
         leads.append(w.words("list.space").join(more))
+    shown = [w.shown(c) for goal in goals for c in goal.comparisons]
+    banded = any(one is not None and one.band for one in shown)
     adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None
-    caption = _caption(w, "goal.caption_band" if w.early else "goal.caption", goals, adjusted)
+    caption = _caption(w, "goal.caption_band" if banded else "goal.caption", goals, adjusted)
     table = metric_tables(w, goals, "goal", caption)
-    label = w.words("interval.band" if w.early else "interval.label", level=w.level)
+    label = w.words("interval.band" if banded else "interval.label", level=w.level)
     read = (w.words("read.text", label=label),)
     return Evidence(title, tuple(leads), (table,), tuple(_arms(w, goal) for goal in goals), tuple(meanings), read)
 
@@ -285,10 +287,10 @@ def _secondary(w: Wording) -> Evidence | None:
             by_state.setdefault(state, []).append(name)
     leads = [
         text
-        for state in ("better", "worse", "unclear", "no_test")
+        for state in ("better", "worse", "unclear", "open", "no_test")
         for text in _listed(w, f"secondary.{state}", by_state.get(state, []))
     ]
-    adjusted = f"secondary.{w.result.plan.correct_secondary}"
+    adjusted = f"secondary.{w.result.plan.correct_secondary}" if len(metrics) > 1 else None
     caption = _caption(w, "secondary.caption", metrics, adjusted)
     return Evidence(
         w.words("sections.secondary.title"), tuple(leads), (metric_tables(w, metrics, "secondary", caption),)

@@ -14,6 +14,10 @@ AIR = 0.06
 GUARDRAIL_LOW, GUARDRAIL_HIGH = -1.5, 1.5
 # An interval this many times wider than the typical one is clipped with an arrow; else it flattens all the others.
 OUTLIER = 5.0
+# Below this span there is nothing to see, and round steps would underflow.
+SMALLEST = 1e-9
+# An interval that lies outside altogether leaves a stub at the edge, behind its arrow.
+STUB = 0.06
 
 
 def percent(share: float) -> str:
@@ -84,7 +88,7 @@ def forest_scale(rows: Sequence[Bounds], include: Sequence[float] = ()) -> Scale
     values = [max(-cap, min(cap, bound)) for row in rows for bound in row if bound is not None]
     values += [0.0, *include]
     low, high = min(values), max(values)
-    if low == high:
+    if high - low < SMALLEST:
         low, high = -1.0, 1.0
     air = AIR * (high - low)
     return Scale(round(low - air, 12), round(high + air, 12))
@@ -99,9 +103,11 @@ def mark(scale: Scale, bounds: Bounds) -> Mark:
     low, estimate, high = bounds
     left_open = low is None or low < scale.low
     right_open = high is None or high > scale.high
+    left = 0.0 if low is None else min(scale.share(low), 1 - STUB)
+    right = 1.0 if high is None else max(scale.share(high), STUB)
     return Mark(
-        left="0%" if low is None else scale.at(low),
-        right="100%" if high is None else scale.at(high),
+        left=percent(max(0.0, left)),
+        right=percent(min(1.0, right)),
         dot=scale.at(estimate) if scale.holds(estimate) else "",
         arrow_left=left_open,
         arrow_right=right_open,

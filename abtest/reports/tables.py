@@ -31,7 +31,7 @@ from abtest.reports.wording import Shown, Wording
 NOTE_LIMIT = 160
 SWATCHES = 4
 MOST_SEGMENT_ROWS = 60
-CLEAR_FIRST = {"worse": 0, "better": 0, "unclear": 1, "flat": 1, "no_test": 2}
+CLEAR_FIRST = {"worse": 0, "better": 0, "unclear": 1, "flat": 1, "open": 1, "no_test": 2}
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,11 @@ def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, l
 
 
 def _note(w: Wording, metric: MetricResult, *extra: str) -> str:
-    base = metric.description or metric.meaning
-    parts = [clip(clean(base), NOTE_LIMIT)] if base else []
+    base = clean(metric.description or "")
+    if not base and not (metric.role == "goal" and len(w.result.goals) == 1):
+        # The first sentence of the meaning; the whole of it stands among the definitions, that of a goal in the lead.
+        base = clean(metric.meaning).partition(". ")[0]
+    parts = [clip(base.removesuffix("."), NOTE_LIMIT)] if base else []
     if metric.better == "lower":
         parts.append(w.words("table.lower_better"))
     return w.words("table.note_join").join([*parts, *extra])

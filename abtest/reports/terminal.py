@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import Comparison, MetricResult, Result
-from abtest.reports.health import check_name, check_text, counts
+from abtest.reports.health import check_name, check_text, counts, visible
 from abtest.reports.labels import TONES
-from abtest.reports.svg import Scale, step_size
+from abtest.reports.svg import SMALLEST, Scale, step_size
 from abtest.reports.tables import by_clarity
 from abtest.reports.text import clean, columns, fit
 from abtest.reports.verdict import comparison_of, guardrail_labels, sentence
@@ -202,7 +202,7 @@ def _scale(plotted: list[Shown]) -> tuple[Scale, float]:
     bounds = sorted(abs(b) for shown in plotted for b in shown.bounds if b is not None)
     # One wild interval must not press all the others into the zero line.
     reach = min(bounds[-1], 5 * bounds[len(bounds) // 2] or bounds[-1]) if bounds else 1.0
-    reach = reach or 1.0
+    reach = reach if reach > SMALLEST else 1.0
     step = step_size(reach, 10)
     edge = step * max(1, -(-reach // step))
     return Scale(-edge, edge), edge
@@ -250,7 +250,7 @@ def _plot(shown: Shown, scale: Scale, plot: int) -> str:
 
 def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list[str]:
     words, experiment = w.words, w.result.experiment
-    c = counts(w.result.health)
+    c = counts(w.result)
     notes = words.plural("markdown.notes", c.notes)
     value = words("terminal.health_value", passed=w.count(c.passed), notes=notes, failed=w.count(c.failed))
     facts = [(words("terminal.health"), value), (w.unit_name, w.count(w.total_units))]
@@ -259,7 +259,7 @@ def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list
         facts.append((words("terminal.days"), days))
     out = _wrap("   ".join(f"{name}  {value}" for name, value in facts), width)
     for level, mark in (("fail", "x"), ("note", "!")):
-        for check in w.result.health:
+        for check in visible(w.result):
             if check.level == level:
                 text = f"  {mark} {words('health.call', check=check_name(w, check))} {check_text(w, check)}"
                 out += [_paint(line, TONES[level][0], colour) for line in _wrap_indented(text, width)]

@@ -155,7 +155,7 @@ def rule_lines(w: Wording, rules: tuple[RuleLine, ...] | None = None, variant: s
             if w.early and counts_of.get("broken", 0) == 0:
                 met = None
         elif rule.code == "health":
-            text, met = health_line(w), rule.met
+            text, met = health_line(w), rule.met if counts(w.result).total else None
         elif rule.code == "runtime":
             text, met = _runtime_line(w, rule), None if rule.met is False else rule.met
         else:
@@ -212,7 +212,10 @@ def _guardrails_line(w: Wording, n: dict[str, int], variant: str) -> str:
     if total == 0:
         return w.words("rule.guardrails.none")
     if w.early and not n.get("broken"):
-        return w.words("rule.guardrails.open")
+        parts = [w.words("rule.guardrails.open")]
+        if n.get("no_test"):
+            parts.append(w.words("rule.guardrails.no_test", n=w.count(n["no_test"])))
+        return w.words("list.clauses").join(parts)
     parts = [w.words("rule.guardrails.held", held=w.count(held), total=w.count(total))]
     worse = [metric for metric, label in guardrail_labels(w.result, variant) if label == "held_but_worse"]
     if len(worse) == 1:
@@ -225,7 +228,7 @@ def _guardrails_line(w: Wording, n: dict[str, int], variant: str) -> str:
 
 
 def health_line(w: Wording) -> str:
-    c = counts(w.result.health)
+    c = counts(w.result)
     if c.total == 0:
         return w.words("rule.health.none")
     parts = [w.words("rule.health.passed", passed=w.count(c.passed), total=w.count(c.total))]

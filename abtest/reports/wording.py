@@ -180,7 +180,7 @@ class Wording:
         if kind == "money":
             pattern = self.words.known("units.money", code)
             return mark + self.words(pattern, n=digits, unit=code)
-        if kind in ("count", "ratio", "points"):
+        if kind in ("count", "number", "ratio", "points"):
             return plain
         return mark + self.words("units.other", n=digits, unit=clip(code or kind, 12))
 
@@ -329,10 +329,15 @@ class Wording:
     # Labels
 
     def state(self, comparison: Comparison) -> str:
-        """The state to label: read early, it holds only where the shown band agrees that zero is left."""
+        """The state to label: read early, it holds only where the shown band agrees that zero is left.
+
+        Without a band a clear state is `open`: to call it now would be a second look that the plan does not have.
+        """
         state = comparison.state
         shown = self.shown(comparison)
-        if self.early and shown is not None and shown.band and state in ("better", "worse"):
+        if self.early and shown is not None and state in ("better", "worse"):
+            if not shown.band:
+                return "open"
             low, _, high = shown.bounds
             if not ((low is not None and low > 0) or (high is not None and high < 0)):
                 return "unclear"

@@ -103,7 +103,9 @@ def _epoch_auto(engine: Engine, source: Source, raw: Raw, column: str, own_zone:
 
 def _mixed(source: Source, raw: Raw, seen: dict[str, int]) -> Exception:
     assert source.time is not None
-    counts = ", ".join(f"{count:,} rows in {what}" for what, count in sorted(seen.items(), key=lambda kv: (-kv[1], kv[0])))
+    counts = ", ".join(
+        f"{count:,} rows in {what}" for what, count in sorted(seen.items(), key=lambda kv: (-kv[1], kv[0]))
+    )
     return data_error(
         "E507",
         f"source {source.name}: the times in {quoted(source.time.path)} of {raw.files.what} are in mixed units: {counts}",

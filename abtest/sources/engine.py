@@ -45,6 +45,12 @@ class Engine:
         found: list[tuple[Any, ...]] = self.ibis.con.execute(statement).fetchall()
         return found
 
+    def fetch(self, expression: Any) -> list[dict[str, Any]]:
+        """The rows of an Ibis expression that ends in aggregates, without a detour over DataFrames."""
+        cursor = self.ibis.con.execute(self.ibis.compile(expression))
+        names = [d[0] for d in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
     def one(self, statement: str) -> tuple[Any, ...]:
         return self.rows(statement)[0]
 
@@ -105,13 +111,21 @@ def engine_problem(error: Exception, what: str) -> UserError:
     message = str(error)
     lower = message.lower()
     if "gzip" in lower and ("unexpected end" in lower or "truncated" in lower):
-        return data_error("E504", f"{what} is a truncated gzip file: the export or download stopped in the middle", "Export it again.")
-    if "gzip" in lower or "zstd" in lower and "decompress" in lower:
+        return data_error(
+            "E504", f"{what} is a truncated gzip file: the export or download stopped in the middle", "Export it again."
+        )
+    if "gzip" in lower or ("zstd" in lower and "decompress" in lower):
         return data_error("E504", f"{what} is not valid compressed data", "Check the extension: .gz means gzip.")
     if "parquet" in lower and ("magic bytes" in lower or "too small" in lower or "no magic" in lower):
-        return data_error("E504", f"{what} is not a Parquet file", "Check the extension, and that the export was complete.")
+        return data_error(
+            "E504", f"{what} is not a Parquet file", "Check the extension, and that the export was complete."
+        )
     if "out of memory" in lower:
-        return data_error("E505", f"not enough memory for {what}", "Give more with  --memory 8GB,  or free disk space for temporary files.")
+        return data_error(
+            "E505",
+            f"not enough memory for {what}",
+            "Give more with  --memory 8GB,  or free disk space for temporary files.",
+        )
     return data_error("E506", f"{what} cannot be read: {_first_line(error)}")
 
 

@@ -7,6 +7,7 @@ number `p_<property>` per property. Units without rows are not here; they are in
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,10 +40,26 @@ class Log:
     notes: tuple[tuple[str, int], ...]
 
 
-def read_log(engine: Engine, source: Source, raw: Raw, unit: str, zone: str, events: Mapping[str, Event], props: set[str], last_day: int | None) -> Log:
-    """Build `rows_<source>`. Raises UserError (exit 3) when nothing in the log can be used."""
+def read_log(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    unit: str,
+    zone: str,
+    events: Mapping[str, Event],
+    props: set[str],
+    last_day: int | None,
+    detail: bool = False,
+    strict: bool = True,
+) -> Log:
+    """Build `rows_<source>`. `detail` keeps the instant of each row too (for explanations of single units).
+
+    Raises UserError (exit 3) when nothing in the log can be used.
+    """
     if raw.rows == 0:
-        raise data_error("E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place)
+        raise data_error(
+            "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
+        )
     clock = clock_of(engine, source, raw, zone)
     table = f"rows_{source.name}"
     uid = unit_sql(source, unit, raw)
@@ -57,7 +74,7 @@ def read_log(engine: Engine, source: Source, raw: Raw, unit: str, zone: str, eve
     dedupe = "".join(f", {sql} AS dedupe_{i}" for i, sql in enumerate(keys))
     inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted{extra}{dedupe} FROM {name(raw.table)}"
     day = "given_day" if clock.date_only else clock.day
-    columns = "".join(f", r.{name(c)}" for c in (*flags, *numbers))
+    columns = "".join(f", r.{name(c)}" for c in (*flags, *numbers)) + (", r.instant" if detail else "")
     repeated = "false"
     if keys:
         # "Keep first": by time, then by everything else, so that the order of the file does not matter.
@@ -77,7 +94,7 @@ def read_log(engine: Engine, source: Source, raw: Raw, unit: str, zone: str, eve
         f"hash(r.uid, r.instant, r.day{''.join(f', r.{name(c)}' for c in (*flags, *numbers))}) AS print{columns} "
         f"FROM (SELECT *, {day} AS day FROM ({inner})) r LEFT JOIN {TABLE} k USING (uid)"
     )
-    return _summary(engine, source, raw, table, clock.date_only, clock.without_zone, last_day)
+    return _summary(engine, source, raw, table, clock.date_only, clock.without_zone, last_day, strict)
 
 
 def _event_sql(event: Event, source: Source, raw: Raw, event_name: str) -> str:
@@ -109,15 +126,34 @@ def _dedupe_columns(source: Source, raw: Raw, unit: str, uid: str, event_name: s
     return found
 
 
-def _summary(engine: Engine, source: Source, raw: Raw, table: str, date_only: bool, without_zone: int, last_day: int | None) -> Log:
-    per_day = [(int(d), int(n)) for d, n in engine.rows(f"SELECT day, count(*) FROM {name(table)} WHERE day IS NOT NULL GROUP BY 1 ORDER BY 1")]
+def _summary(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    table: str,
+    date_only: bool,
+    without_zone: int,
+    last_day: int | None,
+    strict: bool,
+) -> Log:
+    per_day = [
+        (int(d), int(n))
+        for d, n in engine.rows(f"SELECT day, count(*) FROM {name(table)} WHERE day IS NOT NULL GROUP BY 1 ORDER BY 1")
+    ]
     if not per_day:
-        raise data_error("E510", f"source {source.name}: no row of {raw.files.what} has a time that can be read", "Say how the time is written:  time: {from: COLUMN, as: epoch ms}", source.place)
+        raise data_error(
+            "E510",
+            f"source {source.name}: no row of {raw.files.what} has a time that can be read",
+            "Say how the time is written:  time: {from: COLUMN, as: epoch ms}",
+            source.place,
+        )
     notes = [("without_zone", without_zone)] if without_zone else []
     dense = dense_end(per_day)
     stray = sum(n for d, n in per_day if d > dense)
     if stray:
-        engine.sql(f"UPDATE {name(table)} SET step = 'bad_time' WHERE day > {dense} AND (step IS NULL OR step NOT IN ('no_id'))")
+        engine.sql(
+            f"UPDATE {name(table)} SET step = 'bad_time' WHERE day > {dense} AND (step IS NULL OR step NOT IN ('no_id'))"
+        )
         notes.append(("stray_future", stray))
     if source.complete_through is not None:
         from abtest.sources.units import day_number
@@ -132,10 +168,21 @@ def _summary(engine: Engine, source: Source, raw: Raw, table: str, date_only: bo
     matched, assigned, unassigned = engine.one(
         f"SELECT count(*) FILTER (u IS NOT NULL), count(*) FILTER (step IS NULL OR step NOT IN ('no_id', 'bad_time', 'ignored', 'duplicate', 'unassigned')), count(*) FILTER (step = 'unassigned') FROM {name(table)}"
     )
-    if matched == 0 and assigned == 0 and unassigned:
+    if strict and matched == 0 and assigned == 0 and unassigned:
         raise _no_match(engine, source, raw)
     digest = engine.one(f"SELECT sum(CAST(print AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
-    return Log(source.name, table, raw.rows, raw.unparsable, complete, per_day[0][0], dense, date_only, f"{int(digest or 0):016x}", tuple(notes))
+    return Log(
+        source.name,
+        table,
+        raw.rows,
+        raw.unparsable,
+        complete,
+        per_day[0][0],
+        dense,
+        date_only,
+        f"{int(digest or 0):016x}",
+        tuple(notes),
+    )
 
 
 def dense_end(per_day: list[tuple[int, int]]) -> int:
@@ -146,7 +193,7 @@ def dense_end(per_day: list[tuple[int, int]]) -> int:
     """
     total = sum(n for _, n in per_day)
     later = total
-    for (day, count), (following, _) in zip(per_day, per_day[1:], strict=False):
+    for (day, count), (following, _) in itertools.pairwise(per_day):
         later -= count
         if following - day > STRAY_GAP and later <= STRAY_SHARE * total:
             return day
@@ -155,10 +202,20 @@ def dense_end(per_day: list[tuple[int, int]]) -> int:
 
 def _no_match(engine: Engine, source: Source, raw: Raw) -> Exception:
     """No unit of the log was exposed: most often two exports that write ids differently."""
-    sample = [str(r[0]) for r in engine.rows(f"SELECT min(uid) FROM {TABLE} WHERE status = 0 UNION ALL SELECT max(uid) FROM {TABLE} WHERE status = 0")]
+    sample = [
+        str(r[0])
+        for r in engine.rows(
+            f"SELECT min(uid) FROM {TABLE} WHERE status = 0 UNION ALL SELECT max(uid) FROM {TABLE} WHERE status = 0"
+        )
+    ]
     path = next(iter(dict(source.units).values()))
     column = raw.text(path) if path in raw.columns else "NULL"
-    here = [str(r[0]) for r in engine.rows(f"SELECT min({column}) FROM {name(raw.table)} UNION ALL SELECT max({column}) FROM {name(raw.table)}")]
+    here = [
+        str(r[0])
+        for r in engine.rows(
+            f"SELECT min({column}) FROM {name(raw.table)} UNION ALL SELECT max({column}) FROM {name(raw.table)}"
+        )
+    ]
     hint = "Both must hold the same ids of the same unit."
     float_here, float_there = (any(s.endswith(".0") and s[:-2].isdigit() for s in ids) for ids in (here, sample))
     if float_here != float_there:

@@ -49,22 +49,45 @@ def find_files(project: Project, source: Source) -> Files:
         matches = sorted(root.glob(pattern)) if any(c in pattern for c in "*?[") else [root / pattern]
         good = [m for m in matches if m.is_file()]
         if not good:
-            near = [p.relative_to(root).as_posix() for p in sorted(root.rglob("*"))[:2000] if p.is_file() and _format(p)]
-            raise data_error("E502", f"source {source.name}: no file matches {quoted(pattern)} in {quoted(project.data)}", did_you_mean(pattern, near, "Files there"), source.place)
+            near = [
+                p.relative_to(root).as_posix() for p in sorted(root.rglob("*"))[:2000] if p.is_file() and _format(p)
+            ]
+            raise data_error(
+                "E502",
+                f"source {source.name}: no file matches {quoted(pattern)} in {quoted(project.data)}",
+                did_you_mean(pattern, near, "Files there"),
+                source.place,
+            )
         for path in good:
             if not path.resolve().is_relative_to(root):
-                raise data_error("E140", f"source {source.name}: {quoted(path.name)} is a link that leaves the data folder", place=source.place)
+                raise data_error(
+                    "E140",
+                    f"source {source.name}: {quoted(path.name)} is a link that leaves the data folder",
+                    place=source.place,
+                )
             found[path.relative_to(root).as_posix()] = path
     if len(found) > MAX_FILES:
-        raise data_error("E502", f"source {source.name}: {len(found):,} files; at most {MAX_FILES:,} are read", place=source.place)
+        raise data_error(
+            "E502", f"source {source.name}: {len(found):,} files; at most {MAX_FILES:,} are read", place=source.place
+        )
     names = tuple(sorted(found))
     paths = tuple(found[n] for n in names)
     formats = {_format(p) for p in paths}
     if None in formats:
         bad = next(n for n, p in zip(names, paths, strict=True) if _format(p) is None)
-        raise data_error("E502", f"source {source.name}: {quoted(bad)} has an unknown format", "Known: .csv .tsv .ndjson .jsonl .json .parquet, plain or .gz", source.place)
+        raise data_error(
+            "E502",
+            f"source {source.name}: {quoted(bad)} has an unknown format",
+            "Known: .csv .tsv .ndjson .jsonl .json .parquet, plain or .gz",
+            source.place,
+        )
     if len(formats) > 1:
-        raise data_error("E502", f"source {source.name} mixes formats: {', '.join(sorted(str(f) for f in formats))}", "Make one source per format.", source.place)
+        raise data_error(
+            "E502",
+            f"source {source.name} mixes formats: {', '.join(sorted(str(f) for f in formats))}",
+            "Make one source per format.",
+            source.place,
+        )
     format_ = formats.pop()
     assert format_ is not None
     if format_ != "csv":
@@ -74,13 +97,23 @@ def find_files(project: Project, source: Source) -> Files:
         other = _csv_shape(path, name)[1]
         missing = [c for c in header if c not in other]
         if missing and any(c in _used_paths(source) for c in missing):
-            raise data_error("E503", f"{name} has no column {quoted(missing[0])}, but {names[0]} has", "Exports of one source share their columns.", Place(name, 1, 1))
+            raise data_error(
+                "E503",
+                f"{name} has no column {quoted(missing[0])}, but {names[0]} has",
+                "Exports of one source share their columns.",
+                Place(name, 1, 1),
+            )
     return Files(source.name, format_, paths, names, delimiter, header)
 
 
 def _used_paths(source: Source) -> set[str]:
     time = {source.time.path} if source.time else set()
-    return {p for p in (source.event, source.id, source.variant, source.flag) if p} | {p for _, p in source.units} | {p.path for p in source.properties} | time
+    return (
+        {p for p in (source.event, source.id, source.variant, source.flag) if p}
+        | {p for _, p in source.units}
+        | {p.path for p in source.properties}
+        | time
+    )
 
 
 def _format(path: Path) -> Format | None:
@@ -93,23 +126,37 @@ def _format(path: Path) -> Format | None:
 def _csv_shape(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
     """Delimiter and column names from the first line."""
     try:
-        with (gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")) as handle:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as handle:
             raw = handle.read(262_144)
     except EOFError:
-        raise data_error("E504", f"{name} is a truncated gzip file: the export or download stopped in the middle", "Export it again.") from None
+        raise data_error(
+            "E504", f"{name} is a truncated gzip file: the export or download stopped in the middle", "Export it again."
+        ) from None
     except OSError as e:
-        raise data_error("E504", f"{name} cannot be opened: {e.strerror or e}", "Check the extension: .gz means gzip.") from e
+        raise data_error(
+            "E504", f"{name} cannot be opened: {e.strerror or e}", "Check the extension: .gz means gzip."
+        ) from e
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:1000]:
-        raise data_error("E508", f"{name} is not UTF-8 text (it looks like UTF-16)", "Save or export it as UTF-8.", Place(name, 1, 1))
+        raise data_error(
+            "E508", f"{name} is not UTF-8 text (it looks like UTF-16)", "Save or export it as UTF-8.", Place(name, 1, 1)
+        )
     line = raw.split(b"\n", 1)[0].rstrip(b"\r") if b'"' not in raw.split(b"\n", 1)[0] else raw
     try:
         first = raw.decode("utf-8-sig", errors="ignore") if line is raw else line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise data_error("E508", f"{name} is not UTF-8 text", "Save or export it as UTF-8.", Place(name, 1, 1)) from None
+        raise data_error(
+            "E508", f"{name} is not UTF-8 text", "Save or export it as UTF-8.", Place(name, 1, 1)
+        ) from None
     if not first.strip():
-        raise data_error("E501", f"{name} is empty: not even a line with column names", "Export it again.", Place(name, 1, 1))
+        raise data_error(
+            "E501", f"{name} is empty: not even a line with column names", "Export it again.", Place(name, 1, 1)
+        )
     head = first.split("\n", 1)[0]
-    delimiter = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else max(_DELIMITERS, key=lambda d: (head.count(d), -_DELIMITERS.index(d)))
+    delimiter = (
+        "\t"
+        if path.name.lower().endswith((".tsv", ".tsv.gz"))
+        else max(_DELIMITERS, key=lambda d: (head.count(d), -_DELIMITERS.index(d)))
+    )
     header = tuple(next(csv.reader(io.StringIO(first), delimiter=delimiter), []))
     double = next((c for c in header if c and header.count(c) > 1), None)
     if double is not None:

@@ -42,7 +42,11 @@ class Raw:
     def number(self, path: str) -> str:
         """SQL for the value as a finite number, NULL when it is none."""
         column = name(self.columns[path])
-        value = f"TRY_CAST({column} AS DOUBLE)" if self.types[path] != "BOOLEAN" else f"CAST(CAST({column} AS INTEGER) AS DOUBLE)"
+        value = (
+            f"TRY_CAST({column} AS DOUBLE)"
+            if self.types[path] != "BOOLEAN"
+            else f"CAST(CAST({column} AS INTEGER) AS DOUBLE)"
+        )
         if self.types[path] == "VARCHAR":
             flag = f"CASE lower(trim({column})) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE TRY_CAST({column} AS DOUBLE) END"
             value = flag
@@ -82,7 +86,9 @@ def _file_list(files: Files) -> str:
 
 def _missing(source: Source, files: Files, path: str, known: tuple[str, ...]) -> Exception:
     hint = did_you_mean(path, known, "Columns")
-    return data_error("E503", f"source {source.name}: {files.names[0]} has no column {quoted(path)}", hint, source.place)
+    return data_error(
+        "E503", f"source {source.name}: {files.names[0]} has no column {quoted(path)}", hint, source.place
+    )
 
 
 def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
@@ -104,7 +110,9 @@ def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ..
     )
     if not same_header:
         reader = reader.replace("auto_detect = false", "auto_detect = true")
-    engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {select or '1 AS one'}{', ' if select else ''}{_row_id(source)} FROM {reader}")
+    engine.sql(
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {select or '1 AS one'}{', ' if select else ''}{_row_id(source)} FROM {reader}"
+    )
     rejects = engine.rows(
         f"SELECT s.file_path, r.line, r.error_type FROM {name('rejects_' + source.name)} r JOIN {name('scans_' + source.name)} s "
         "USING (scan_id, file_id) ORDER BY s.file_path, r.line"
@@ -119,7 +127,9 @@ def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ..
     count = engine.one(f"SELECT count(*) FROM {name(table)}")[0]
     bad_text = [r for r in rejects if "ENCODING" in str(r[2]) or "unicode" in str(r[2]).lower()]
     if bad_text and len(broken) > MAX_BROKEN_SHARE * (count + len(broken)):
-        raise data_error("E508", f"{first.split(': ')[0] if first else files.what}: not UTF-8 text", "Save or export it as UTF-8.")
+        raise data_error(
+            "E508", f"{first.split(': ')[0] if first else files.what}: not UTF-8 text", "Save or export it as UTF-8."
+        )
     raw = Raw(table, chosen, dict.fromkeys(paths, "VARCHAR"), count + len(broken), len(broken), first, files)
     _not_too_broken(raw)
     return raw
@@ -139,7 +149,11 @@ def _reject_words(kind: str) -> str:
 def _not_too_broken(raw: Raw) -> None:
     if raw.unparsable and raw.unparsable > MAX_BROKEN_SHARE * raw.rows:
         place, _, why = (raw.first_broken or "").rpartition(": ")
-        raise data_error("E509", f"{place}: {why}; so are {raw.unparsable:,} of {raw.rows:,} lines", "Check the delimiter and the quoting of the export.")
+        raise data_error(
+            "E509",
+            f"{place}: {why}; so are {raw.unparsable:,} of {raw.rows:,} lines",
+            "Check the delimiter and the quoting of the export.",
+        )
 
 
 def _row_id(source: Source) -> str:
@@ -157,11 +171,15 @@ def _read_ndjson(engine: Engine, source: Source, files: Files, paths: tuple[str,
     chosen = {path: f"c{i}" for i, path in enumerate(paths)}
     fields = "".join(f"json_extract_string(json, {text(_json_path(p))}) AS {name(c)}, " for p, c in chosen.items())
     reader = f"read_ndjson_objects({_file_list(files)}, ignore_errors = true, maximum_object_size = 33554432)"
-    engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {fields}json IS NULL AS broken, {_row_id(source)} FROM {reader}")
+    engine.sql(
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {fields}json IS NULL AS broken, {_row_id(source)} FROM {reader}"
+    )
     rows, unparsable = engine.one(f"SELECT count(*), count(*) FILTER (broken) FROM {name(table)}")
     for path, column in chosen.items():
         if rows > unparsable and engine.one(f"SELECT count({name(column)}) FROM {name(table)}")[0] == 0:
-            keys = engine.rows(f"SELECT DISTINCT unnest(json_keys(json)) FROM (SELECT json FROM {reader} WHERE json IS NOT NULL LIMIT 200)")
+            keys = engine.rows(
+                f"SELECT DISTINCT unnest(json_keys(json)) FROM (SELECT json FROM {reader} WHERE json IS NOT NULL LIMIT 200)"
+            )
             known = tuple(sorted(k for (k,) in keys))
             if path.split(".")[0] not in known:
                 raise _missing(source, files, path, known)
@@ -176,7 +194,9 @@ def _read_ndjson(engine: Engine, source: Source, files: Files, paths: tuple[str,
 def _read_parquet(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
     table = f"raw_{source.name}"
     reader = f"read_parquet({_file_list(files)})"
-    described = {r[0]: str(r[1]) for r in engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {reader})")}
+    described = {
+        r[0]: str(r[1]) for r in engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {reader})")
+    }
     chosen: dict[str, str] = {}
     select = []
     for i, path in enumerate(paths):
@@ -185,12 +205,18 @@ def _read_parquet(engine: Engine, source: Source, files: Files, paths: tuple[str
             raise _missing(source, files, path, tuple(described))
         chosen[path] = f"c{i}"
         select.append(f"{expression} AS c{i}")
-    engine.sql(f"CREATE OR REPLACE TEMP VIEW {name(table)} AS SELECT {', '.join([*select, _row_id(source)])} FROM {reader}")
+    engine.sql(
+        f"CREATE OR REPLACE TEMP VIEW {name(table)} AS SELECT {', '.join([*select, _row_id(source)])} FROM {reader}"
+    )
     column_types = dict(engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE {name(table)})"))
     types = {path: _base_type(str(column_types[column])) for path, column in chosen.items()}
     for path, kind in types.items():
         if kind in ("BLOB", "LIST", "STRUCT", "MAP"):
-            raise data_error("E503", f"source {source.name}: column {quoted(path)} of {files.what} is a {kind.lower()}, not a value", place=source.place)
+            raise data_error(
+                "E503",
+                f"source {source.name}: column {quoted(path)} of {files.what} is a {kind.lower()}, not a value",
+                place=source.place,
+            )
     rows = engine.one(f"SELECT count(*) FROM {reader}")[0]
     return Raw(table, chosen, types, rows, 0, None, files)
 

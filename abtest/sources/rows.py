@@ -48,8 +48,7 @@ def _test(test: RowTest, source: Source, raw: Raw) -> str:
     values = test.values
     match test.operator:
         case "missing":
-            found = f"({as_text} IS {'NOT ' if test.negated else ''}NULL)"
-            return found
+            return f"({as_text} IS {'NOT ' if test.negated else ''}NULL)"
         case "true" | "false":
             truth = f"lower({as_text}) IN ('true', 't', '1', '1.0', 'yes')"
             lie = f"lower({as_text}) IN ('false', 'f', '0', '0.0', 'no')"
@@ -57,7 +56,11 @@ def _test(test: RowTest, source: Source, raw: Raw) -> str:
             found = truth if wanted else lie
         case "in" | "not in":
             one_by_one = " OR ".join(_equal(v, as_text, number) for v in values)
-            found = f"({one_by_one})" if test.operator == "in" else f"({as_text} IS NOT NULL AND NOT coalesce(({one_by_one}), false))"
+            found = (
+                f"({one_by_one})"
+                if test.operator == "in"
+                else f"({as_text} IS NOT NULL AND NOT coalesce(({one_by_one}), false))"
+            )
         case "between":
             low, high = values
             found = f"({_compare(low, '>=', as_text, number)} AND {_compare(high, '<=', as_text, number)})"

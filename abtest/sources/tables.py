@@ -34,14 +34,25 @@ def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: 
         declared = source.property(prop)
         columns += f", {property_sql(declared, raw) if declared is not None else raw.number(prop)} AS {name(alias)}"
     uid = unit_sql(source, unit, raw)
-    engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT DISTINCT * FROM (SELECT {uid} AS uid{columns} FROM {name(raw.table)}) WHERE uid IS NOT NULL")
+    engine.sql(
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT DISTINCT * FROM (SELECT {uid} AS uid{columns} FROM {name(raw.table)}) WHERE uid IS NOT NULL"
+    )
     without = engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {uid} IS NULL")[0]
     doubles = engine.one(f"SELECT count(*) FROM (SELECT uid FROM {name(table)} GROUP BY uid HAVING count(*) > 1)")[0]
     if doubles:
-        raise data_error("E511", f"source {source.name}: {doubles:,} units have several rows that contradict each other in {raw.files.what}", "Such a source has one row per unit.", source.place)
-    unassigned = engine.one(f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {uid} NOT IN (SELECT uid FROM {TABLE})")[0]
+        raise data_error(
+            "E511",
+            f"source {source.name}: {doubles:,} units have several rows that contradict each other in {raw.files.what}",
+            "Such a source has one row per unit.",
+            source.place,
+        )
+    unassigned = engine.one(
+        f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {uid} NOT IN (SELECT uid FROM {TABLE})"
+    )[0]
     every = ", ".join(name(a) for a in props)
-    digest = engine.one(f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
+    digest = engine.one(
+        f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
+    )[0]
     return UnitTable(source.name, table, raw.rows, raw.unparsable, without, unassigned, f"{int(digest or 0):016x}")
 
 
@@ -49,7 +60,11 @@ def unreadable_numbers(engine: Engine, source: Source, raw: Raw, prop: str) -> i
     """How many values of a numeric column are there but are no numbers."""
     declared = source.property(prop)
     path = declared.path if declared is not None else prop
-    return int(engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {raw.text(path)} IS NOT NULL AND {raw.number(path)} IS NULL")[0])
+    return int(
+        engine.one(
+            f"SELECT count(*) FROM {name(raw.table)} WHERE {raw.text(path)} IS NOT NULL AND {raw.number(path)} IS NULL"
+        )[0]
+    )
 
 
 def exclude(engine: Engine, source: Source, raw: Raw, unit: str, only: Where | None, leave_out: Where | None) -> None:

@@ -7,6 +7,7 @@ moves forward, in a fold it is the first.
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -74,7 +75,7 @@ def instant_sql(wall: str, zone: str) -> str:
     table = offsets(zone)
     if len(table) == 1:
         return wall if table[0][1] == 0 else f"({wall} - {table[0][1]})"
-    switches = [(at + max(before, after), after) for (_, before), (at, after) in zip(table, table[1:], strict=False)]
+    switches = [(at + max(before, after), after) for (_, before), (at, after) in itertools.pairwise(table)]
     return f"({wall} - {_case(wall, switches, table[0][1])})"
 
 

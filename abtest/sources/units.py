@@ -50,13 +50,31 @@ class Exposed:
     notes: tuple[tuple[str, int], ...] = ()
 
 
-def read_units(engine: Engine, source: Source, raw: Raw, experiment: Experiment, zone: str, last_day: int | None) -> Exposed:
-    """Build the table `units`. `last_day` (from `as_of`) makes later exposures invisible."""
+def read_units(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    experiment: Experiment,
+    zone: str,
+    last_day: int | None,
+    every_variant: bool = True,
+) -> Exposed:
+    """Build the table `units`. `last_day` (from `as_of`) makes later exposures invisible.
+
+    `every_variant`: a variant without units makes the data unusable. Raises UserError (exit 3).
+    """
     if raw.rows == 0:
-        raise data_error("E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place)
-    clock = clock_of(engine, source, raw, zone) if source.time is not None else Clock("CAST(NULL AS BIGINT)", "CAST(NULL AS INTEGER)", True, zone)
+        raise data_error(
+            "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
+        )
+    clock = (
+        clock_of(engine, source, raw, zone)
+        if source.time is not None
+        else Clock("CAST(NULL AS BIGINT)", "CAST(NULL AS INTEGER)", True, zone)
+    )
     _exposure_rows(engine, source, raw, experiment, clock)
-    _known_variants(engine, source, raw, experiment)
+    if every_variant:
+        _known_variants(engine, source, raw, experiment)
     has_time = source.time is not None
     start = day_number(experiment.start) if experiment.start and has_time else None
     end = day_number(experiment.end) if experiment.end and has_time else None
@@ -77,6 +95,8 @@ def read_units(engine: Engine, source: Source, raw: Raw, experiment: Experiment,
         f"FROM (SELECT *, variant IS NOT NULL AND ({in_range}) AS good FROM exposure_rows WHERE step IS NULL) "
         f"GROUP BY uid HAVING count(*) FILTER (good) > 0 OR ({early}))"
     )
+    if every_variant:
+        _no_empty_variant(engine, experiment)
     return _summary(engine, experiment, raw, start, end, has_time, clock)
 
 
@@ -107,10 +127,17 @@ def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experi
     if left[1] == 0:
         steps = engine.rows("SELECT step, count(*) FROM exposure_rows GROUP BY 1 ORDER BY 2 DESC, 1")
         if steps and steps[0][0] == "other_flag" and source.flag:
-            flags = engine.rows(f"SELECT coalesce({raw.text(source.flag)}, '(none)'), count(*) FROM {name(raw.table)} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 6")
+            flags = engine.rows(
+                f"SELECT coalesce({raw.text(source.flag)}, '(none)'), count(*) FROM {name(raw.table)} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 6"
+            )
             near = nearest(experiment.flag or "", [f for f, _ in flags])
             seen = ", ".join(f"{quoted(f)[1:-1]} {n:,}" for f, n in flags)
-            raise data_error("E409", f"flag {quoted(experiment.flag)} never appears in source {source.name} (seen: {seen})", f"Did you mean {quoted(near)}?" if near else "", experiment.place)
+            raise data_error(
+                "E409",
+                f"flag {quoted(experiment.flag)} never appears in source {source.name} (seen: {seen})",
+                f"Did you mean {quoted(near)}?" if near else "",
+                experiment.place,
+            )
         why = ", ".join(f"{n:,} {_STEP_WORDS.get(s, s)}" for s, n in steps)
         raise data_error("E409", f"source {source.name} has no usable exposure: {why}", place=source.place)
     counts = dict(engine.rows("SELECT coalesce(key, ''), count(*) FROM exposure_rows WHERE step IS NULL GROUP BY 1"))
@@ -121,14 +148,26 @@ def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experi
         seen = ", ".join(f"{quoted(k)[1:-1] or '(empty)'} {n:,}" for k, n in ordered)
         near = nearest(variant.key, [k for k in counts if k not in {v.key for v in experiment.variants}])
         where = f"flag {experiment.flag}" if experiment.flag else f"source {source.name}"
-        raise data_error("E410", f"variant key {quoted(variant.key)} never appears in {where} (seen: {seen})", f"Did you mean {quoted(near)}?" if near else "", variant.place)
+        raise data_error(
+            "E410",
+            f"variant key {quoted(variant.key)} never appears in {where} (seen: {seen})",
+            f"Did you mean {quoted(near)}?" if near else "",
+            variant.place,
+        )
 
 
-_STEP_WORDS = {"no_id": "rows without an id", "bad_time": "rows with a bad time", "ignored": "ignored rows", "other_flag": "rows of other flags"}
+_STEP_WORDS = {
+    "no_id": "rows without an id",
+    "bad_time": "rows with a bad time",
+    "ignored": "ignored rows",
+    "other_flag": "rows of other flags",
+}
 
 
 def _one_row_per_unit(engine: Engine, source: Source, raw: Raw) -> None:
-    doubles, extra = engine.one("SELECT count(*), coalesce(sum(n - 1), 0) FROM (SELECT uid, count(*) AS n FROM exposure_rows WHERE step IS NULL GROUP BY uid HAVING count(*) > 1)")
+    doubles, extra = engine.one(
+        "SELECT count(*), coalesce(sum(n - 1), 0) FROM (SELECT uid, count(*) AS n FROM exposure_rows WHERE step IS NULL GROUP BY uid HAVING count(*) > 1)"
+    )
     if doubles:
         raise data_error(
             "E511",
@@ -138,21 +177,43 @@ def _one_row_per_unit(engine: Engine, source: Source, raw: Raw) -> None:
         )
 
 
-def _summary(engine: Engine, experiment: Experiment, raw: Raw, start: int | None, end: int | None, has_time: bool, clock: Clock) -> Exposed:
+def _summary(
+    engine: Engine, experiment: Experiment, raw: Raw, start: int | None, end: int | None, has_time: bool, clock: Clock
+) -> Exposed:
     early = f"WHEN day < {start} THEN 'before_start' " if start is not None else ""
     late = f"WHEN day > {end} THEN 'after_end' " if end is not None else ""
     position = f"CASE WHEN variant IS NULL THEN 'unknown_variant' {early}{late}ELSE 'used' END"
     steps = dict(engine.rows(f"SELECT coalesce(step, {position}), count(*) FROM exposure_rows GROUP BY 1"))
     order = ("no_id", "bad_time", "ignored", "other_flag", "unknown_variant", "before_start", "after_end", "used")
     row_steps = (("unparsable", raw.unparsable), *((s, int(steps.get(s, 0))) for s in order))
-    used = dict(engine.rows(f"SELECT variant, count(*) FROM exposure_rows WHERE step IS NULL AND variant IS NOT NULL AND {position} = 'used' GROUP BY 1"))
+    used = dict(
+        engine.rows(
+            f"SELECT variant, count(*) FROM exposure_rows WHERE step IS NULL AND variant IS NOT NULL AND {position} = 'used' GROUP BY 1"
+        )
+    )
     by_variant = tuple((v.id, int(used.get(i, 0))) for i, v in enumerate(experiment.variants))
-    units = tuple((int(s), None if v is None else int(v), int(n)) for s, v, n in engine.rows(f"SELECT status, variant, count(*) FROM {TABLE} GROUP BY 1, 2 ORDER BY 1, 2"))
+    units = tuple(
+        (int(s), None if v is None else int(v), int(n))
+        for s, v, n in engine.rows(f"SELECT status, variant, count(*) FROM {TABLE} GROUP BY 1, 2 ORDER BY 1, 2")
+    )
     first, last = engine.one("SELECT min(day), max(day) FROM exposure_rows WHERE step IS NULL")
-    print_ = engine.one("SELECT sum(CAST(hash(uid, key, instant, day, step) AS HUGEINT)) % 18446744073709551616 FROM exposure_rows")[0]
-    for i, variant in enumerate(experiment.variants):
-        if not any(s == USED and v == i for s, v, _ in units):
-            lost = ", ".join(f"{n:,} {STATUS_NAMES[s].replace('_', ' ')}" for s, v, n in units if s != USED and (v == i or v is None))
-            raise data_error("E410", f"variant {variant.id} has no units left{f' ({lost})' if lost else ''}", "Check the dates and the exposure log.", variant.place)
+    print_ = engine.one(
+        "SELECT sum(CAST(hash(uid, key, instant, day, step) AS HUGEINT)) % 18446744073709551616 FROM exposure_rows"
+    )[0]
     notes = (("without_zone", clock.without_zone),) if clock.without_zone else ()
     return Exposed(row_steps, by_variant, units, raw.rows, has_time, first, last, f"{int(print_ or 0):016x}", notes)
+
+
+def _no_empty_variant(engine: Engine, experiment: Experiment) -> None:
+    units = engine.rows(f"SELECT status, variant, count(*) FROM {TABLE} GROUP BY 1, 2 ORDER BY 1, 2")
+    for i, variant in enumerate(experiment.variants):
+        if not any(s == USED and v == i for s, v, _ in units):
+            lost = ", ".join(
+                f"{n:,} {STATUS_NAMES[s].replace('_', ' ')}" for s, v, n in units if s != USED and (v == i or v is None)
+            )
+            raise data_error(
+                "E410",
+                f"variant {variant.id} has no units left{f' ({lost})' if lost else ''}",
+                "Check the dates and the exposure log.",
+                variant.place,
+            )

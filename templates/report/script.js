@@ -27,7 +27,7 @@
   }
   d.addEventListener("pointermove", pointed);
   d.addEventListener("pointerdown", pointed);
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", function () { if (!d.activeElement.matches(".kb")) hide(); }, { passive: true });
 
   // The tab stop is added here, so that nothing dead can be focused without this script.
   all(".kb").forEach(function (box) {

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from abtest.language.model import Metric
 from abtest.language.project import load_project
 
-from .generate import LISTED, PULSE, SHIFTS, Case, coverage, definitions, projects, seeded
+from .generate import LISTED, PULSE, SHIFTS, Case, coverage, definitions, projects, seeded, smaller
 from .oracle import Property, Row, UnitValue, evaluate, local_date, units
 
 LAWS = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -103,6 +103,15 @@ def _time(text: str) -> datetime | date:
     if text.isdigit():
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(text))
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def test_a_case_that_goes_wrong_gets_small() -> None:
+    def wrong(case: Case) -> bool:
+        return sum(row.unit == PULSE for row in case.rows) >= 2 and any(e.unit == "007" for e in case.exposures)
+
+    case = smaller(next(c for c in map(seeded, SEEDS) if wrong(c)), wrong)
+    assert [row.unit for row in case.rows] == [PULSE, PULSE]
+    assert [e.unit for e in case.exposures] == ["007"]
 
 
 @LAWS

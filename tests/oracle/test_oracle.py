@@ -6,10 +6,12 @@ says otherwise: E the day of exposure, | the edge of a block, T the last complet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -499,6 +501,11 @@ def test_retention_is_did_over_its_window() -> None:
     assert reason("retention: open\nday: 7", [], "2026-03-11") == "immature"
     assert reason("retention: open\nfrom_day: 7", [], "2026-03-11") == "missing"
     assert value("retention: open\nday: 0", [("2026-03-05 23:59", "open")]) == 1
+
+
+def test_the_page_of_decisions_names_every_ruling_here_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "decisions" / "windows.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"test_ruling_\w+", page)) == {name for name in globals() if name.startswith("test_ruling_")}
 
 
 def test_what_has_no_meaning_yet_is_refused() -> None:

@@ -95,4 +95,5 @@ def scrambled(result: Result) -> Result:
         )
         for s in result.segments
     )
-    return replace(result, metrics=metrics, segments=segments)
+    looks = tuple(replace(h, level="note", values={"lift": 9.9}) if h.key == "twyman" else h for h in result.health)
+    return replace(result, metrics=metrics, segments=segments, health=looks)

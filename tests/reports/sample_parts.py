@@ -299,6 +299,8 @@ def health(failed: bool = False) -> tuple[HealthCheck, ...]:
         HealthCheck("time_gaps", "experiment", None, "pass", None, {"count": 0}),
         HealthCheck("denominator_shift", "metric", "completion", "pass", None, {"p_value": 0.44}),
         HealthCheck("leverage", "metric", "revenue", "pass", None, {"top_share": 0.0012}),
+        HealthCheck("twyman", "metric", "engaged_users", "pass", None, {"lift": 0.0413}),
+        HealthCheck("skewness", "metric", "revenue", "pass", None, {"needed": 41200, "units": 107092}),
         HealthCheck("novelty", "experiment", None, "not_run", "not_applicable"),
     )  # fmt: skip
 

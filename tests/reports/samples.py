@@ -169,12 +169,12 @@ def zero() -> Result:
     """No rows at all: every metric exists and says why it has no test."""
     base = build("ship", "one_goal")
     metrics = []
-    for m in base.metrics:
+    for m in (replace(m, mature_on=None) for m in base.metrics):
         arms = tuple(ArmValue(arm.variant, 0, 0, 0, 0, None) for arm in m.arms)
         metrics.append(replace(m, arms=arms, comparisons=tuple(untested(c.variant, "no_units") for c in m.comparisons)))
     counts = {"better": 0, "worse": 0, "unclear": 0, "no_test": 1}
     guards = {"held": 0, "held_but_worse": 0, "not_shown": 0, "broken": 0, "no_test": 5, "total": 5}
-    chosen = decision("keep_running", "no_test", 1, counts, guards, False, ("engaged_users",))
+    chosen = decision("keep_running", "no_test", 1, counts, guards, True, ("engaged_users",))
     variants = tuple(replace(v, units=0) for v in base.experiment.variants)
     checks = tuple(replace(c, level="not_run", reason="no_data", values=None) for c in base.health)
     return replace(

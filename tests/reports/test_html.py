@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_structure_for_screen_readers(sample: Result) -> None:
     assert tags.count("h1") == 1
     assert tags.count("main") == 1
     levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in pairwise(levels))
     assert tags.count("table") == tags.count("caption")
     assert all(attrs.get("scope") for tag, attrs in page.tags if tag == "th")
     ids = page.attributes("id")

@@ -103,7 +103,7 @@ def test_the_rule_line_by_line() -> None:
     assert lines == [
         ("good", "Goal met: the interval lies above zero (+2.4% to +5.9%)"),
         ("good", "Guardrails: 5 of 5 held; worse within its margin: upload latency, p95"),
-        ("good", "Health: 10 of 12 checks passed, 2 notes, 0 failed, 1 not run"),
+        ("good", "Health: 12 of 14 checks passed, 2 notes, 0 failed, 1 not run"),
         ("good", "Ran as planned: 28 of 28 days, 214,306 users"),
     ]
 
@@ -112,6 +112,17 @@ def test_read_early_nothing_is_decided_and_the_end_is_named() -> None:
     lines = [(line.chip.tone, line.text) for line in rule_lines(Wording(build("keep_running", "one_goal")))]
     assert lines[0] == ("flat", "Goal: open, the band still contains zero (−0.9% to +5.1%)")
     assert lines[3] == ("flat", "Planned end: 31 May 2026, 13 days to go; decide then, not earlier")
+
+
+def test_read_early_without_a_band_a_clear_state_stays_open() -> None:
+    base = build("keep_running", "one_goal")
+    bare = replace(base.goals[0].comparisons[0], always_valid=None, always_valid_absolute=None)
+    w = Wording(replace(base, metrics=(replace(base.goals[0], comparisons=(bare,)), *base.metrics[1:])))
+    assert bare.state == "better"
+    assert w.state(bare) == "open"
+    shown = w.shown(bare)
+    assert shown is not None
+    assert "single look" in w.change(base.goals[0], shown).label
 
 
 def test_two_to_four_limits_always(sample: Result) -> None:

@@ -1,8 +1,8 @@
-"""Unit values to `Moments` per variant and segment, exactly: the same bits for any order of rows and any threads.
+"""Unit values to exact sums per variant and segment: the same whole numbers for any order of rows and any threads.
 
 Floating sums differ with the order of addition. Here every value becomes a whole number first, (value - shift) *
 scale with a power-of-two scale that spends 44 bits on the range of the metric; whole numbers add up exactly in any
-order, and Python finishes in rational arithmetic. The rounding is 2^-45 of the range, less than a float sum loses.
+order, and rational arithmetic makes moments of them. The rounding is 2^-45 of the range, less than a float sum loses.
 """
 
 from __future__ import annotations
@@ -15,17 +15,33 @@ from typing import Any
 from abtest.language.model import Metric
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
-from abtest.stats.moments import Counts, Moments, PairMoments, Sums, from_sums, pair_from_sums
 
 _BITS = 44
 _CUBE_BITS = 22
 
 
 @dataclass(frozen=True)
-class Arm:
+class Column:
+    """Sums of q = (value - shift) * scale over the units that have a value.
+
+    `coarse` holds the sums of q, q^2 and q^3 on a coarser scale: third powers of 44 bits would not fit 128.
+    """
+
+    shift: float
+    scale: int
+    s1: int
+    s2: int
+    coarse_scale: int = 1
+    coarse: tuple[int, int, int] | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ArmSums:
     """One metric in one variant (of one segment): exposed = used + immature + missing.
 
-    `moments` for means, `pair` for ratios; `counts` too when every value is 0 or 1 and the metric is a yes or no.
+    `denominator` and `cross` (sum of q_x * q_y) for ratios. `binary`: every value is 0 or 1 and means yes or no.
     """
 
     exposed: int
@@ -33,9 +49,10 @@ class Arm:
     immature: int
     missing: int
     capped: int | None
-    moments: Moments | None
-    pair: PairMoments | None
-    counts: Counts | None
+    value: Column | None
+    denominator: Column | None
+    cross: int | None
+    binary: bool
 
 
 @dataclass(frozen=True)
@@ -62,18 +79,20 @@ def grids(engine: Engine, values: Values) -> dict[str, Grid]:
     if not columns:
         return {}
     ends = {f"{c}_{end}": getattr(table[c], end)() for c in columns for end in ("min", "max")}
-    row = engine.ibis.to_pyarrow(table.agg(**ends)).to_pylist()[0]
+    row = engine.fetch(table.agg(**ends))[0]
     return {c: Grid.of(row[f"{c}_min"], row[f"{c}_max"]) for c in columns}
 
 
 def binary_metrics(engine: Engine, values: Values, metrics: tuple[Metric, ...]) -> frozenset[str]:
     """Metrics that are a yes or no per unit: by definition, or columns that only hold 0 and 1."""
     found = {m.name for m in metrics if is_binary(m)}
-    asked = [m for m in metrics if m.kind == "column" and m.unit_of_value in ("number", "share") and m.name not in found]
+    asked = [
+        m for m in metrics if m.kind == "column" and m.unit_of_value in ("number", "share") and m.name not in found
+    ]
     if asked:
         table = engine.table(values.table)
         others = {m.name: table[values.value[m.name]].notin([0.0, 1.0]).sum() for m in asked}
-        row = engine.ibis.to_pyarrow(table.agg(**others)).to_pylist()[0]
+        row = engine.fetch(table.agg(**others))[0]
         found |= {m.name for m in asked if not row[m.name]}
     return frozenset(found)
 
@@ -87,16 +106,26 @@ def is_binary(metric: Metric) -> bool:
     return metric.per is None or fold is None or fold.operator is not None or fold.name in ("ever", "always", "last")
 
 
-def arms(engine: Engine, values: Values, metrics: tuple[Metric, ...], by: str | None, grid: Mapping[str, Grid], binary: frozenset[str]) -> dict[tuple[Any, int], dict[str, Arm]]:
+def arm_sums(
+    engine: Engine,
+    values: Values,
+    metrics: tuple[Metric, ...],
+    by: str | None,
+    grid: Mapping[str, Grid],
+    binary: frozenset[str],
+) -> dict[tuple[Any, int], dict[str, ArmSums]]:
     """All metrics per (segment value, variant); the segment value is None without `by`. One query."""
     table = engine.table(values.table)
     columns: dict[str, Any] = {"n": table.count()}
     for metric in metrics:
         columns |= _sums(table, values, metric, grid)
     keys = ["variant"] if by is None else [by, "variant"]
-    rows = engine.ibis.to_pyarrow(table.group_by(keys).agg(**columns)).to_pylist()
+    rows = engine.fetch(table.group_by(keys).agg(**columns))
     return {
-        (row[by] if by is not None else None, int(row["variant"])): {m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics} for row in rows
+        (row[by] if by is not None else None, int(row["variant"])): {
+            m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics
+        }
+        for row in rows
     }
 
 
@@ -106,7 +135,13 @@ def _sums(table: Any, values: Values, metric: Metric, grid: Mapping[str, Grid]) 
     g = grid[v]
     whole = _whole(number, g.shift, g.scale)
     rough = _whole(number, g.shift, g.coarse)
-    found = {f"{v}_n": number.count(), f"{v}_1": whole.sum(), f"{v}_2": (whole * whole).sum(), f"{v}_min": number.min(), f"{v}_max": number.max()}
+    found = {
+        f"{v}_n": number.count(),
+        f"{v}_1": whole.sum(),
+        f"{v}_2": (whole * whole).sum(),
+        f"{v}_min": number.min(),
+        f"{v}_max": number.max(),
+    }
     if metric.name in values.denominator:
         w = values.denominator[metric.name]
         other = _whole(table[w], grid[w].shift, grid[w].scale)
@@ -124,23 +159,23 @@ def _whole(number: Any, shift: float, scale: float) -> Any:
     return ((number - shift) * scale).round().cast("decimal(18, 0)").cast("decimal(38, 0)")
 
 
-def _arm(row: Mapping[str, Any], values: Values, metric: Metric, grid: Mapping[str, Grid], binary: bool) -> Arm:
+def _arm(row: Mapping[str, Any], values: Values, metric: Metric, grid: Mapping[str, Grid], binary: bool) -> ArmSums:
     v = values.value[metric.name]
     g = grid[v]
     exposed, used = int(row["n"]), int(row[f"{v}_n"])
-    mature = int(row.get(f"{v}_mature", exposed) or 0) if f"{v}_mature" in row else exposed
+    mature = int(row[f"{v}_mature"] or 0) if f"{v}_mature" in row else exposed
     capped = int(row[f"{v}_capped"] or 0) if f"{v}_capped" in row else None
-    moments = pair = counts = None
-    if used and metric.name in values.denominator:
+    if not used:
+        return ArmSums(exposed, 0, exposed - mature, mature, capped, None, None, None, binary)
+    first, second = int(row[f"{v}_1"]), int(row[f"{v}_2"])
+    below = cross = None
+    if metric.name in values.denominator:
         w = values.denominator[metric.name]
-        h = grid[w]
-        x = Sums(g.shift, int(row[f"{v}_1"]), int(row[f"{v}_2"]), scale=int(g.scale))
-        y = Sums(h.shift, int(row[f"{w}_1"]), int(row[f"{w}_2"]), scale=int(h.scale))
-        pair = pair_from_sums(used, x, y, int(row[f"{v}_{w}"]))
-    elif used:
-        rough = from_sums(used, g.shift, int(row[f"{v}_r1"]), int(row[f"{v}_r2"]), int(row[f"{v}_r3"]), scale=int(g.coarse))
-        fine = from_sums(used, g.shift, int(row[f"{v}_1"]), int(row[f"{v}_2"]), scale=int(g.scale))
-        moments = Moments(used, fine.mean, fine.m2, rough.m3, float(row[f"{v}_min"]), float(row[f"{v}_max"]))
-        if binary:
-            counts = Counts(round(fine.mean * used), used)
-    return Arm(exposed, used, exposed - mature, mature - used, capped, moments, pair, counts)
+        below = Column(grid[w].shift, int(grid[w].scale), int(row[f"{w}_1"]), int(row[f"{w}_2"]))
+        cross = int(row[f"{v}_{w}"])
+        above = Column(g.shift, int(g.scale), first, second)
+    else:
+        coarse = (int(row[f"{v}_r1"]), int(row[f"{v}_r2"]), int(row[f"{v}_r3"]))
+        ends = (float(row[f"{v}_min"]), float(row[f"{v}_max"]))
+        above = Column(g.shift, int(g.scale), first, second, int(g.coarse), coarse, *ends)
+    return ArmSums(exposed, used, exposed - mature, mature - used, capped, above, below, cross, binary)

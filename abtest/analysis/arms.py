@@ -1,0 +1,46 @@
+"""Exact sums of the metrics floor to the `Moments`, `PairMoments` and `Counts` that every test is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from abtest.metrics.sums import ArmSums
+from abtest.stats.moments import Counts, Moments, PairMoments, Sums, from_sums, pair_from_sums
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One metric in one variant (of one segment): exposed = used + immature + missing.
+
+    `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no. All None without used units.
+    """
+
+    exposed: int
+    used: int
+    immature: int
+    missing: int
+    capped: int | None = None
+    moments: Moments | None = None
+    pair: PairMoments | None = None
+    counts: Counts | None = None
+
+
+def arm_of(sums: ArmSums) -> Arm:
+    """The arm in rational arithmetic, correctly rounded at the end."""
+    arm = Arm(sums.exposed, sums.used, sums.immature, sums.missing, sums.capped)
+    value = sums.value
+    if value is None:
+        return arm
+    if sums.denominator is not None and sums.cross is not None:
+        below = sums.denominator
+        x = Sums(value.shift, value.s1, value.s2, scale=value.scale)
+        y = Sums(below.shift, below.s1, below.s2, scale=below.scale)
+        return replace(arm, pair=pair_from_sums(sums.used, x, y, sums.cross))
+    moments = from_sums(
+        sums.used, value.shift, value.s1, value.s2, scale=value.scale, minimum=value.low, maximum=value.high
+    )
+    if value.coarse is not None:
+        rough = from_sums(sums.used, value.shift, *value.coarse, scale=value.coarse_scale)
+        moments = replace(moments, m3=rough.m3)
+    counts = Counts(round(moments.mean * sums.used), sums.used) if sums.binary else None
+    return replace(arm, moments=moments, counts=counts)

@@ -1,0 +1,62 @@
+"""`abtest demo`: a project to look at before writing one's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from abtest.cli.show import colour, progress, unicode_ok, write
+
+
+@click.command("demo")
+@click.argument("folder", default="demo")
+def command(folder: str) -> None:
+    """Write a small photo-app project with exported logs into FOLDER, run it, and say where the report is.
+
+    \b
+    Examples:
+      abtest demo
+      abtest demo /tmp/photo_app
+    """
+    from abtest.analysis.run import Options, analyse
+    from abtest.cli.run import FILES, _shown
+    from abtest.demo import write_demo
+    from abtest.language.project import load_project
+    from abtest.problems import Problem, UserError, quoted
+    from abtest.reports.terminal import render_terminal
+    from abtest.reports.write import render, write_outputs
+
+    target = Path(folder)
+    if target.exists() and not (target / "abtest.yml").is_file() and any(target.iterdir()):
+        raise UserError(
+            [
+                Problem(
+                    "E003",
+                    f"{quoted(folder)} exists and is not a demo project",
+                    None,
+                    "Choose another:  abtest demo DIR",
+                )
+            ],
+            exit_code=2,
+        )
+    with progress("demo") as step:
+        step("writing logs")
+        write_demo(target)
+        project = load_project(target)
+        experiment = next(iter(project.experiments.values()))
+        result = analyse(project, experiment, options=Options(command=f"abtest run {experiment.id}"), progress=step)
+        where = write_outputs(
+            target / "out" / experiment.id, {name: render(result, form, "en") for form, name in FILES.items()}
+        )
+    write(
+        render_terminal(
+            result,
+            width=100,
+            colour=colour(sys.stdout),
+            ascii_only=not unicode_ok(sys.stdout),
+            report_path=_shown(where / FILES["html"]),
+        )
+    )
+    write(f"The project is in {folder}: start with {folder}/README.md and {folder}/metrics/.")

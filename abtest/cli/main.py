@@ -1,0 +1,90 @@
+"""The command `abtest`. Commands live in one small module each and are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from abtest.version import __version__
+
+COMMANDS = {
+    "run": "abtest.cli.run",
+    "check": "abtest.cli.check",
+    "explain": "abtest.cli.explain",
+    "test": "abtest.cli.test",
+    "demo": "abtest.cli.demo",
+    "init": "abtest.cli.init",
+}
+SHORT = {
+    "run": "Compute experiments and write their reports.",
+    "check": "Find every mistake in the YAML at once.",
+    "explain": "Say in plain words what a metric counts.",
+    "test": "Run the examples of every metric.",
+    "demo": "Write a small photo-app project with logs, and run it.",
+    "init": "Start a project in a folder.",
+}
+
+
+class Lazy(click.Group):
+    """A group that knows its commands by name only, so that `--help` imports nothing heavy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from abtest.language.suggest import did_you_mean
+
+            ctx.fail(f"no command {args[0]!r}. {did_you_mean(args[0], COMMANDS, 'Commands')}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SHORT.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="abtest %(version)s")
+def cli() -> None:
+    """Engagement metrics in YAML, exported logs in, honest statistics and one decision page out.
+
+    \b
+    First time here?
+      abtest demo            a complete project with logs, and its report
+      abtest init my_tests   a first project of your own
+    """
+
+
+def main() -> None:
+    """Entry point: turns user problems into sentences and exit codes, and Ctrl-C into 130."""
+    from abtest.problems import UserError
+
+    try:
+        # Without its standalone mode, click returns the code of an Exit instead of raising it.
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except UserError as e:
+        from abtest.cli.show import show_problems
+
+        show_problems(e.problems)
+        sys.exit(e.exit_code)
+    except click.exceptions.Exit as e:
+        sys.exit(e.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; nothing was written", err=True)
+        sys.exit(130)
+    except click.ClickException as e:
+        e.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)

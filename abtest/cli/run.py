@@ -1,0 +1,136 @@
+"""`abtest run`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from abtest.cli.show import colour, progress, unicode_ok, write
+from abtest.problems import Problem, UserError, quoted
+
+FORMATS = ("html", "json", "md")
+FILES = {"html": "report.html", "json": "result.json", "md": "summary.md"}
+EXIT = {"dont_ship": 10, "keep_running": 11, "dont_decide": 12}
+
+
+def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...]:
+    from abtest.language.suggest import did_you_mean
+
+    chosen = tuple(t.strip() for t in text.split(",") if t.strip())
+    for item in chosen:
+        if item not in allowed:
+            raise UserError(
+                [Problem("E002", f"{option} {quoted(item)}", None, did_you_mean(item, allowed, "Possible"))],
+                exit_code=2,
+            )
+    return chosen
+
+
+@click.command("run")
+@click.argument("experiments", nargs=-1)
+@click.option(
+    "--project", "folder", metavar="DIR", help="The project's folder (default: this one, or the nearest above)."
+)
+@click.option("--out", metavar="DIR", help="Where to write (default: out/ in the project).")
+@click.option("--format", "formats", default="html,json,md", metavar="LIST", show_default=True, help="What to write.")
+@click.option(
+    "--fail-on",
+    default="",
+    metavar="LIST",
+    help="Verdicts that give exit code 10 (dont_ship), 11 (keep_running), 12 (dont_decide).",
+)
+@click.option("--language", default="en", show_default=True, help="Language of the outputs.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
+@click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
+def command(
+    experiments: tuple[str, ...],
+    folder: str | None,
+    out: str | None,
+    formats: str,
+    fail_on: str,
+    language: str,
+    threads: int | None,
+    memory: str | None,
+    quiet: bool,
+) -> None:
+    """Compute EXPERIMENTS (ids or files; default: all) and write report.html, result.json and summary.md of each.
+
+    \b
+    Examples:
+      abtest run                                  everything in this project
+      abtest run feed_ranker_v3                   one experiment
+      abtest run feed_ranker_v3 --fail-on dont_ship,dont_decide
+    """
+    from abtest.cli.locate import experiments_of
+
+    chosen = _choices(formats, FORMATS, "--format")
+    failing = _choices(fail_on, tuple(EXIT), "--fail-on")
+    project, selected = experiments_of(experiments, folder)
+    target = Path(out) if out else project.root / "out"
+    _writable(target)
+    from abtest.analysis.run import Options, analyse
+    from abtest.reports.terminal import render_terminal
+    from abtest.reports.write import render, write_outputs
+
+    code = 0
+    for experiment in selected:
+        notices: list[str] = []
+        with progress(f"{experiment.title}") as step:
+            result = analyse(
+                project,
+                experiment,
+                options=Options(threads, memory, f"abtest run {experiment.id}"),
+                progress=step,
+                notice=notices.append,
+            )
+            step("report")
+            outputs = {FILES[f]: render(result, f, language) for f in chosen}
+            where = write_outputs(target / experiment.id, outputs)
+        code = max(code, EXIT.get(result.decision.verdict, 0) if result.decision.verdict in failing else 0)
+        if not quiet:
+            report = _shown(where / FILES["html"]) if "html" in chosen else None
+            width = min(120, max(60, _width()))
+            write(
+                render_terminal(
+                    result,
+                    width=width,
+                    colour=colour(sys.stdout),
+                    ascii_only=not unicode_ok(sys.stdout),
+                    language=language,
+                    report_path=report,
+                )
+            )
+            for notice in notices:
+                write(notice, sys.stderr)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _writable(target: Path) -> None:
+    """Fail before the work, not after it."""
+    import os
+
+    existing = target
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(
+            [Problem("E003", f"cannot write into {quoted(target)}", None, "Choose another folder:  --out DIR")],
+            exit_code=2,
+        )

@@ -1,0 +1,217 @@
+"""Names in experiments to what they name: metrics, exposures, units, segments; and the rules between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from abtest.language.canonical import events_of
+from abtest.language.metric_units import margin_fits
+from abtest.language.model import Column, Event, Experiment, Metric, MetricUse, Property, Segment, Source
+from abtest.language.resolve_metrics import Broken
+from abtest.language.suggest import did_you_mean
+from abtest.problems import Problems, quoted
+
+
+def resolve_experiment(
+    experiment: Experiment,
+    sources: Mapping[str, Source],
+    events: Mapping[str, Event],
+    metrics: Mapping[str, Metric],
+    broken: Broken,
+    broken_sources: Broken,
+    problems: Problems,
+) -> Experiment:
+    """The experiment with margins in units of the values and segments bound to their sources."""
+    if experiment.exposure_source not in broken_sources:
+        _check_exposure(experiment, sources, problems)
+    exposure = sources.get(experiment.exposure_source)
+    unit_known = exposure is None or exposure.unit_path(experiment.unit) is not None
+    uses = []
+    for use in experiment.metrics:
+        metric = metrics.get(use.name)
+        if metric is None:
+            if use.name not in broken:
+                problems.error(
+                    "E204",
+                    f"no metric {quoted(use.name)}",
+                    use.place,
+                    did_you_mean(use.name, metrics, "Metrics") or "Define it under  metrics:",
+                )
+            continue
+        uses.append(_resolve_use(use, metric, problems))
+        if unit_known:
+            _check_unit(metric, use, experiment, sources, events, problems)
+    found = [
+        _resolve_segment(g, experiment, sources, problems)
+        for g in experiment.segments
+        if not broken_sources or g.source in sources
+    ]
+    segments = tuple(s for s in found if s is not None)
+    for rule in experiment.decide:
+        for quantifier, name, _ in rule.tests:
+            if quantifier == "metric" and name not in {u.name for u in experiment.metrics}:
+                problems.error(
+                    "E417",
+                    f"decide {rule.outcome} speaks of {quoted(name)}, which is not in this experiment",
+                    experiment.at(f"decide.{rule.outcome}"),
+                    did_you_mean(name, [u.name for u in experiment.metrics]),
+                )
+    if experiment.start is None and any(s.time is not None for s in sources.values()):
+        problems.warn(
+            "W402",
+            f"experiment {experiment.id} has no dates, although its data have time",
+            experiment.place,
+            "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
+        )
+    return replace(experiment, metrics=tuple(uses), segments=segments)
+
+
+def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:
+    if use.role in ("goal", "guardrail") and metric.better is None:
+        problems.error(
+            "E403",
+            f"{use.role} {use.name} does not say which direction is better",
+            use.place,
+            f"Add  better: higher  to metric {use.name} ({metric.place.file}:{metric.place.line})",
+        )
+    margin = use.margin or metric.margin
+    if use.role == "guardrail" and margin is None:
+        problems.error(
+            "E404",
+            f'guardrail {use.name} has no margin, so "held" cannot be decided',
+            use.place,
+            f"Write  {{{use.name}: {{margin: 2%}}}}  with the loss that you would still accept",
+        )
+    if margin is not None:
+        # A margin of the metric itself has been judged with the metric.
+        judge = problems if use.margin else Problems()
+        margin = margin_fits(margin, metric, use.margin_place or use.place, judge)
+    return replace(use, margin=margin)
+
+
+def _check_exposure(experiment: Experiment, sources: Mapping[str, Source], problems: Problems) -> None:
+    name = experiment.exposure_source
+    source = sources.get(name)
+    if source is None:
+        if name:
+            problems.error(
+                "E203",
+                f"no source {quoted(name)} for the exposure",
+                experiment.at("exposure.source"),
+                did_you_mean(name, sources, "Sources"),
+            )
+        return
+    if source.variant is None:
+        problems.error(
+            "E203",
+            f"source {name} maps no variant, so it cannot say who saw what",
+            experiment.at("exposure.source"),
+            f"Add to source {name}:  columns: {{variant: COLUMN}}",
+        )
+    if experiment.flag is not None and source.flag is None:
+        problems.error(
+            "E203",
+            f"source {name} maps no flag, so {quoted(experiment.flag)} cannot be found in it",
+            experiment.at("exposure.flag"),
+            f"Add to source {name}:  columns: {{flag: COLUMN}}",
+        )
+    if source.flag is not None and experiment.flag is None:
+        problems.error(
+            "E203",
+            f"source {name} holds several flags; which one is this experiment?",
+            experiment.at("exposure"),
+            "Add  exposure: {source: …, flag: NAME}",
+        )
+    if experiment.unit and source.unit_path(experiment.unit) is None:
+        problems.error(
+            "E312",
+            f"source {name} has no unit {quoted(experiment.unit)}",
+            experiment.at("unit"),
+            did_you_mean(experiment.unit, dict(source.units), "Units there"),
+        )
+
+
+def _check_unit(
+    metric: Metric,
+    use: MetricUse,
+    experiment: Experiment,
+    sources: Mapping[str, Source],
+    events: Mapping[str, Event],
+    problems: Problems,
+) -> None:
+    names = {events[e].source for e in events_of(metric) if e in events}
+    names |= {p.source for p in (metric.column, *(metric.parts or ())) if isinstance(p, Column)}
+    for name in sorted(names & set(sources)):
+        source = sources[name]
+        if experiment.unit and source.unit_path(experiment.unit) is None:
+            problems.error(
+                "E312",
+                f"{use.name} cannot be measured per {experiment.unit}: source {name} has no unit {quoted(experiment.unit)}",
+                use.place,
+                did_you_mean(experiment.unit, dict(source.units), f"Units of {name}"),
+            )
+        if metric.kind != "column" and source.kind == "events" and source.time is None:
+            problems.error("E310", f"{use.name} needs times, and source {name} has none", use.place)
+        if (
+            source.kind == "events"
+            and sources.get(experiment.exposure_source) is not None
+            and sources[experiment.exposure_source].time is None
+        ):
+            problems.error(
+                "E310",
+                f"{use.name} counts what follows the exposure, and source {experiment.exposure_source} has no time",
+                use.place,
+                "Map the time of the exposure.",
+            )
+
+
+def _resolve_segment(
+    segment: Segment, experiment: Experiment, sources: Mapping[str, Source], problems: Problems
+) -> Segment | None:
+    """`country` or `people.country`, from attributes (or per-unit tables) that know the experiment's unit."""
+    tables = {n: s for n, s in sources.items() if s.kind in ("attributes", "outcomes")}
+    if segment.source and segment.source not in tables:
+        problems.error(
+            "E203",
+            f"segment {quoted(f'{segment.source}.{segment.prop}')}: no attributes {quoted(segment.source)}",
+            segment.place,
+            did_you_mean(segment.source, tables, "Attributes"),
+        )
+        return None
+    homes = [
+        n
+        for n, s in tables.items()
+        if s.property(segment.prop) is not None and (not segment.source or n == segment.source)
+    ]
+    if not homes:
+        known: dict[str, Property] = {p.name: p for s in tables.values() for p in s.properties}
+        problems.error(
+            "E210",
+            f"no attribute {quoted(segment.prop)} to split by",
+            segment.place,
+            did_you_mean(segment.prop, known, "Attributes") or "Declare it in a source of  kind: attributes",
+        )
+        return None
+    if len(homes) > 1:
+        problems.error(
+            "E210",
+            f"attribute {quoted(segment.prop)} exists in {' and '.join(sorted(homes))}",
+            segment.place,
+            f"Write  {sorted(homes)[0]}.{segment.prop}",
+        )
+        return None
+    source = sources[homes[0]]
+    if experiment.unit and source.unit_path(experiment.unit) is None:
+        problems.error(
+            "E312", f"segment {segment.prop}: source {source.name} has no unit {quoted(experiment.unit)}", segment.place
+        )
+        return None
+    if not source.known_before_exposure:
+        problems.warn(
+            "W314",
+            f"segment {segment.prop}: is it known before the exposure?",
+            segment.place,
+            f"If so, say  known: before_exposure  in source {source.name}; if not, groups are not comparable.",
+        )
+    return replace(segment, source=source.name)
