@@ -53,7 +53,11 @@ def child(arguments: list[str], folder: Path) -> tuple[list[float], float, float
     wall = time.perf_counter() - start
     if status:
         raise SystemExit(f"{arguments[:3]} failed")
-    numbers = [float(x) for x in text.split()] if text.strip().replace(".", "").replace(" ", "").replace("e-", "").isdigit() else []
+    numbers = (
+        [float(x) for x in text.split()]
+        if text.strip().replace(".", "").replace(" ", "").replace("e-", "").isdigit()
+        else []
+    )
     return numbers, wall, usage.ru_maxrss / 1024
 
 

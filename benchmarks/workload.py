@@ -7,7 +7,18 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-EVENTS = ("app_open", "photo_post", "like", "comment", "share", "article_read", "purchase", "notification_open", "search", "settings")
+EVENTS = (
+    "app_open",
+    "photo_post",
+    "like",
+    "comment",
+    "share",
+    "article_read",
+    "purchase",
+    "notification_open",
+    "search",
+    "settings",
+)
 WEIGHTS = (0.30, 0.06, 0.28, 0.06, 0.03, 0.12, 0.02, 0.08, 0.04, 0.01)
 START = np.datetime64("2026-03-02T00:00:00", "us")
 DAYS = 28
@@ -35,10 +46,10 @@ def write_workload(folder: Path, events: int, seed: int = 11) -> Path:
     exposure_columns = {"user": exposed, "ts": seen, "variant": variant}
     con.register("columns", _arrow(columns))
     con.register("exposure_columns", _arrow(exposure_columns))
-    uid = "substr(md5(CAST(\"user\" AS VARCHAR)), 1, 32)"
+    uid = 'substr(md5(CAST("user" AS VARCHAR)), 1, 32)'
     names = "[" + ", ".join(f"'{e}'" for e in EVENTS) + "]"
     con.execute(
-        f"COPY (SELECT {uid} AS user_id, \"user\" AS uid, ts, {names}[name + 1] AS event, value, row_number() OVER () AS event_id, "
+        f'COPY (SELECT {uid} AS user_id, "user" AS uid, ts, {names}[name + 1] AS event, value, row_number() OVER () AS event_id, '
         f"'{{\"screen\": \"s' || (row_number() OVER () % 40) || '\"}}' AS properties FROM columns) TO '{log}' (FORMAT parquet, COMPRESSION zstd)"
     )
     con.execute(

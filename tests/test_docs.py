@@ -20,7 +20,9 @@ EVENTS = "sources:\n  app: {kind: events, files: x.csv, columns: {event: e, time
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
-    return [(page.name, text) for page in PAGES for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language]
+    return [
+        (page.name, text) for page in PAGES for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language
+    ]
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("yaml"), ids=lambda x: x[:20])
@@ -38,7 +40,9 @@ def test_the_metric_of_the_readme_is_ten_lines() -> None:
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("python"), ids=lambda x: x[:20])
-def test_python_blocks_run(page: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_blocks_run(
+    page: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(ROOT)
     space: dict[str, object] = {}
     exec(compile(text, page, "exec"), space)  # the repository's own documentation

@@ -46,7 +46,10 @@ def test_watch_time_the_main_job_on_real_input(watch: Result) -> None:
     """Daily watch minutes of 1,800 users (MobileTeleSystems/Ambrosia, Apache-2.0); Welch by scipy.stats."""
     metric = watch.metric("watch_time")
     comparison = only(metric)
-    assert [(a.variant, a.used, a.immature, a.missing) for a in metric.arms] == [("control", 900, 0, 0), ("new_player", 900, 0, 0)]
+    assert [(a.variant, a.used, a.immature, a.missing) for a in metric.arms] == [
+        ("control", 900, 0, 0),
+        ("new_player", 900, 0, 0),
+    ]
     digits(metric.arms[0].value, "692.291")
     digits(metric.arms[1].value, "747.606")
     assert comparison.absolute is not None
@@ -64,7 +67,9 @@ def test_watch_time_the_main_job_on_real_input(watch: Result) -> None:
 def test_every_row_of_the_log_is_used(watch: Result) -> None:
     rows = next(x for x in watch.ledgers if x.source == "watch" and x.kind == "rows")
     assert rows.read == 12_600
-    assert [(s.step, s.count, s.by_variant) for s in rows.steps] == [("used", 12_600, (("control", 6_300), ("new_player", 6_300)))]
+    assert [(s.step, s.count, s.by_variant) for s in rows.steps] == [
+        ("used", 12_600, (("control", 6_300), ("new_player", 6_300)))
+    ]
 
 
 def test_visitors_pooled_z(landing: Result) -> None:
@@ -117,7 +122,12 @@ def test_a_frame_gives_the_same_numbers_as_the_files() -> None:
     import pandas
 
     frame = pandas.read_csv(EXAMPLES / "visitors" / "result_ltv_ret_conv.csv")
-    found = abtest.compare(frame, variant="group", control="A", metrics={"ltv": "mean", "retention": "proportion", "worth": ("ltv", "conversions")})
+    found = abtest.compare(
+        frame,
+        variant="group",
+        control="A",
+        metrics={"ltv": "mean", "retention": "proportion", "worth": ("ltv", "conversions")},
+    )
     assert [m.title for m in found.metrics] == ["ltv", "retention", "worth"]
     digits(only(found.metrics[0]).statistic, "-2.979468")
     assert only(found.metrics[1]).method == "score"

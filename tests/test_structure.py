@@ -37,7 +37,13 @@ def test_nothing_imports_a_higher_floor() -> None:
         here = FLOORS.index(parts[0])
         for name in imports(path):
             pieces = name.split(".")
-            if pieces[0] == "abtest" and len(pieces) > 1 and pieces[1] in FLOORS and FLOORS.index(pieces[1]) > here and not (parts[0] == "metrics" and pieces[1] == "stats"):
+            if (
+                pieces[0] == "abtest"
+                and len(pieces) > 1
+                and pieces[1] in FLOORS
+                and FLOORS.index(pieces[1]) > here
+                and not (parts[0] == "metrics" and pieces[1] == "stats")
+            ):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
 
@@ -74,9 +80,20 @@ def test_the_wheel_holds_the_shipped_folders(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("abtest/_shipped/reports/en.yml", "abtest/_shipped/templates/report/page.html.j2", "abtest/_shipped/templates/demo/abtest.yml", "abtest/_shipped/templates/init/abtest.yml", "abtest/py.typed"):
+    for wanted in (
+        "abtest/_shipped/reports/en.yml",
+        "abtest/_shipped/templates/report/page.html.j2",
+        "abtest/_shipped/templates/demo/abtest.yml",
+        "abtest/_shipped/templates/init/abtest.yml",
+        "abtest/py.typed",
+    ):
         assert wanted in names
     assert not [n for n in names if n.split("/")[0] not in ("abtest",) and ".dist-info" not in n.split("/")[0]]

@@ -106,7 +106,8 @@ class _Run:
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = self._corrected(metrics)
-        checks = self._health(found, plan, metrics, by_variant, clock)
+        ledgers = self._ledgers(found, plan)
+        checks = self._health(found, ledgers, metrics, by_variant, clock)
         decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
         segments = split_goals(
             self.engine, values, self.experiment, self.metrics, grid, binary, setting, self.project.min_cell
@@ -119,7 +120,7 @@ class _Run:
             metrics=metrics,
             segments=segments,
             health=checks,
-            ledgers=self._ledgers(found, plan, last_exposure),
+            ledgers=ledgers,
             provenance=self._provenance(found),
             min_cell=self.project.min_cell,
             warnings=(),
@@ -227,7 +228,7 @@ class _Run:
     def _health(
         self,
         found: Prepared,
-        plan: Plan,
+        ledgers: tuple[Ledger, ...],
         metrics: tuple[MetricResult, ...],
         by_variant: Mapping[str, Mapping[str, Arm]],
         clock: Clock,
@@ -246,7 +247,7 @@ class _Run:
             health.check_runtime(clock.days_run),
         ]
         for source, log in sorted(found.logs.items()):
-            ledger = log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, None)
+            ledger = next(x for x in reversed(ledgers) if x.source == source and x.kind == "rows")
             lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
             checks.append(health.check_row_loss(source, lost, log.rows))
             checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
@@ -312,7 +313,7 @@ class _Run:
             p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary
         )
 
-    def _ledgers(self, found: Prepared, plan: Plan, last_exposure: int | None) -> tuple[Ledger, ...]:
+    def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:
         exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
         ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
         for source, log in sorted(found.logs.items()):

@@ -50,7 +50,20 @@ metrics:
   secondary: [order_value, streaks]
 plan: {detect: 5%}
 """
-DEFECTS = ("no_id", "bad_time", "duplicate", "ignored", "unassigned", "before_exposure", "after_window", "no_event", "mixed", "before_start", "excluded", "unparsable")
+DEFECTS = (
+    "no_id",
+    "bad_time",
+    "duplicate",
+    "ignored",
+    "unassigned",
+    "before_exposure",
+    "after_window",
+    "no_event",
+    "mixed",
+    "before_start",
+    "excluded",
+    "unparsable",
+)
 
 
 def write_messy(folder: Path, users: int = 400, seed: int = 5, shuffle: int | None = None) -> Path:
@@ -81,7 +94,14 @@ def write_messy(folder: Path, users: int = 400, seed: int = 5, shuffle: int | No
             name = draw.choice(("photo_uploaded", "like_clicked", "heart", "order", "scroll"))
             total = f"{draw.randrange(1, 9000) / 100:.2f}" if name == "order" else ""
             number += 1
-            row = [name, at.isoformat() + "+01:00", f"e{number}", uid, total, "true" if draw.random() < 0.01 else "false"]
+            row = [
+                name,
+                at.isoformat() + "+01:00",
+                f"e{number}",
+                uid,
+                total,
+                "true" if draw.random() < 0.01 else "false",
+            ]
             app.append(row)
             if draw.random() < 0.02:
                 app.append(list(row))

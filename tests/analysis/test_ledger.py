@@ -50,7 +50,7 @@ def test_the_log_has_every_kind_of_loss(result: Result) -> None:
 def test_rows_by_hand(folder: Path, result: Result) -> None:
     """Unreadable and doubled rows counted a second time, straight from the file."""
     with (folder / "app.csv").open() as handle:
-        rows = [r for r in csv.reader(handle)][1:]
+        rows = list(csv.reader(handle))[1:]
     whole = [r for r in rows if len(r) == 6]
     found = steps(ledger(result, "app"))
     assert found["unparsable"] == len(rows) - len(whole)
@@ -102,7 +102,9 @@ def test_the_broken_line_is_named(folder: Path) -> None:
     said: list[str] = []
     analyse(project, project.experiments["messy"], notice=said.append)
     (line,) = said
-    number = 1 + (folder / "app.csv").read_text().splitlines().index("order,2026-03-20T10:00:00+01:00,x1,u0001,1,false,one,too,many")
+    number = 1 + (folder / "app.csv").read_text().splitlines().index(
+        "order,2026-03-20T10:00:00+01:00,x1,u0001,1,false,one,too,many"
+    )
     assert line == f"W501 app.csv:{number}: more fields than column names; the line is left out"
 
 

@@ -17,7 +17,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "abtest", *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "abtest", *words], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_run_writes_three_files_and_says_where(tmp_path: Path) -> None:
@@ -37,7 +39,9 @@ def test_run_takes_ids_files_and_formats(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["result.json"]
 
 
-@pytest.mark.parametrize(("fail_on", "code"), [("dont_ship", 10), ("dont_ship,keep_running", 10), ("keep_running", 0), ("dont_decide", 0)])
+@pytest.mark.parametrize(
+    ("fail_on", "code"), [("dont_ship", 10), ("dont_ship,keep_running", 10), ("keep_running", 0), ("dont_decide", 0)]
+)
 def test_fail_on_turns_verdicts_into_exit_codes(tmp_path: Path, fail_on: str, code: int) -> None:
     """Both experiments of the project are `dont_ship`; a loss is a result, not an error, unless one says so."""
     done = abtest("run", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "--fail-on", fail_on, "-q")
@@ -48,8 +52,14 @@ def test_fail_on_turns_verdicts_into_exit_codes(tmp_path: Path, fail_on: str, co
 def test_usage_mistakes_have_exit_code_2_and_suggest(tmp_path: Path) -> None:
     project = str(EXAMPLES / "visitors")
     for words, said in (
-        (("run", "landing_pge", "--project", project), 'E205 no experiment "landing_pge"\n  Did you mean "landing_page"'),
-        (("run", "--fail-on", "dont_shp", "--project", project), 'E002 --fail-on "dont_shp"\n  Did you mean "dont_ship"'),
+        (
+            ("run", "landing_pge", "--project", project),
+            'E205 no experiment "landing_pge"\n  Did you mean "landing_page"',
+        ),
+        (
+            ("run", "--fail-on", "dont_shp", "--project", project),
+            'E002 --fail-on "dont_shp"\n  Did you mean "dont_ship"',
+        ),
         (("run", "--format", "pdf", "--project", project), 'E002 --format "pdf"'),
         (("explain", "bougt", "--project", project), 'E204 no metric "bougt"\n  Did you mean "bought"'),
         (("rn",), "no command 'rn'. Did you mean \"run\"?"),
@@ -61,7 +71,10 @@ def test_usage_mistakes_have_exit_code_2_and_suggest(tmp_path: Path) -> None:
 
 
 def test_check_counts_what_it_read_and_strict_counts_warnings(tmp_path: Path) -> None:
-    assert abtest("check", str(EXAMPLES / "visitors")).out == "no mistakes: 2 sources, 0 events, 5 metrics, 2 experiments\n"
+    assert (
+        abtest("check", str(EXAMPLES / "visitors")).out
+        == "no mistakes: 2 sources, 0 events, 5 metrics, 2 experiments\n"
+    )
     (tmp_path / "abtest.yml").write_text(
         "sources:\n  a: {kind: events, files: x.csv, columns: {event: e, time: t}, units: {user: u}}\nevents: {like: like}\nmetrics: {m: {did: like}}\n"
     )
@@ -109,7 +122,9 @@ def test_python_dash_m_and_version() -> None:
     assert "run" in run("--help").stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["explain", "--help"], ["check", "examples/visitors"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["explain", "--help"], ["check", "examples/visitors"]]
+)
 def test_help_and_check_import_no_engine_and_no_scipy_stats(words: list[str]) -> None:
     code = (
         "import sys; sys.argv = ['abtest', *sys.argv[1:]]\n"
@@ -118,7 +133,9 @@ def test_help_and_check_import_no_engine_and_no_scipy_stats(words: list[str]) ->
         "except SystemExit: pass\n"
         "print('LOADED', [m for m in ('scipy', 'scipy.stats', 'pandas', 'ibis', 'duckdb', 'jinja2', 'numpy') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=EXAMPLES.parent, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=EXAMPLES.parent, check=True
+    )
     assert done.stdout.rstrip().endswith("LOADED []")
 
 
