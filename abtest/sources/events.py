@@ -67,23 +67,32 @@ def read_log(
     keep = where_sql(source.where, source, raw) if source.where is not None else "true"
     drop = "".join(f" AND NOT {where_sql(w, source, raw)}" for _, w in source.ignore)
     event_name = raw.text(source.event) if source.event is not None else text(source.event_constant or "")
-    flags = {f"is_{n}": _event_sql(e, source, raw, event_name) for n, e in sorted(events.items())}
+    # The name of a row is compared once and becomes a number; each event is then a test on that number.
+    codes = {n: i for i, n in enumerate(sorted({n for e in events.values() for n in e.names}))}
+    code = (
+        f"CASE {event_name} {' '.join(f'WHEN {text(n)} THEN {i}' for n, i in codes.items())} END" if codes else "NULL"
+    )
+    flags = {f"is_{n}": _event_sql(e, codes) for n, e in sorted(events.items())}
+    tests = {f"w_{n}": where_sql(e.where, source, raw) for n, e in sorted(events.items()) if e.where is not None}
     numbers = {f"p_{p.name}": property_sql(p, raw) for p in source.properties if p.name in props}
-    extra = "".join(f", {sql} AS {name(alias)}" for alias, sql in {**flags, **numbers}.items())
+    extra = "".join(f", {sql} AS {name(alias)}" for alias, sql in {**tests, **numbers}.items())
     keys = _dedupe_columns(source, raw, unit, uid, event_name)
     dedupe = "".join(f", {sql} AS dedupe_{i}" for i, sql in enumerate(keys))
-    inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted{extra}{dedupe} FROM {name(raw.table)}"
+    inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted, CAST({code} AS SMALLINT) AS code{extra}{dedupe} FROM {name(raw.table)}"
     day = "given_day" if clock.date_only else clock.day
-    columns = "".join(f", r.{name(c)}" for c in (*flags, *numbers)) + (", r.instant" if detail else "")
+    columns = "".join(f", {sql} AS {name(alias)}" for alias, sql in flags.items())
+    columns += "".join(f", r.{name(c)}" for c in numbers) + (", r.instant" if detail else "")
     repeated = "false"
     if keys:
         # "Keep first": by time, then by everything else, so that the order of the file does not matter.
-        ties = "".join(f", {name(c)}" for c in (*flags, *numbers))
+        ties = "".join(f", {name(c)}" for c in ("code", *tests, *numbers))
         partition = ", ".join(f"dedupe_{i}" for i in range(len(keys)))
         known = " AND ".join(f"dedupe_{i} IS NOT NULL" for i in range(len(keys)))
         inner = f"SELECT *, ({known}) AND row_number() OVER (PARTITION BY {partition}, uid IS NULL OR NOT wanted OR coalesce(instant, given_day) IS NULL ORDER BY instant, given_day, uid{ties}) > 1 AS repeated FROM ({inner})"
         repeated = "r.repeated"
-    is_any = " OR ".join(f"r.{name(f)}" for f in flags) or "false"
+    is_any = (
+        "r.code IS NOT NULL" if not tests and all(e.names for e in events.values()) else " OR ".join(flags.values())
+    )
     before = "CASE WHEN r.instant IS NOT NULL AND k.x IS NOT NULL THEN r.instant < k.x ELSE r.day < k.x_day END"
     statuses = " ".join(f"WHEN k.status = {s} THEN {text(w)}" for s, w in STATUS_NAMES.items())
     engine.sql(
@@ -91,19 +100,16 @@ def read_log(
         f"CAST(r.day - k.x_day AS INTEGER) AS d, CAST(r.day AS INTEGER) AS day, "
         f"CASE WHEN r.uid IS NULL THEN 'no_id' WHEN r.day IS NULL THEN 'bad_time' WHEN NOT r.wanted THEN 'ignored' WHEN {repeated} THEN 'duplicate' "
         f"WHEN k.uid IS NULL THEN 'unassigned' {statuses} WHEN {before} THEN 'before_exposure' WHEN NOT ({is_any}) THEN 'no_event' END AS step, "
-        f"hash(r.uid, r.instant, r.day{''.join(f', r.{name(c)}' for c in (*flags, *numbers))}) AS print{columns} "
+        f"hash(r.uid, r.instant, r.day{''.join(f', r.{name(c)}' for c in ('code', *tests, *numbers))}) AS print{columns} "
         f"FROM (SELECT *, {day} AS day FROM ({inner})) r LEFT JOIN {TABLE} k USING (uid)"
     )
     return _summary(engine, source, raw, table, clock.date_only, clock.without_zone, last_day, strict)
 
 
-def _event_sql(event: Event, source: Source, raw: Raw, event_name: str) -> str:
-    named = "true"
-    if event.names and source.event is not None:
-        named = f"coalesce({event_name} IN ({', '.join(text(n) for n in event.names)}), false)"
-    elif event.names and source.event_constant not in event.names:
-        named = "false"
-    return named if event.where is None else f"({named} AND {where_sql(event.where, source, raw)})"
+def _event_sql(event: Event, codes: Mapping[str, int]) -> str:
+    """Whether a row is this event: its name is one of the event's, and its `where` (column `w_<event>`) holds."""
+    named = f"coalesce(r.code IN ({', '.join(str(codes[n]) for n in event.names)}), false)" if event.names else "true"
+    return named if event.where is None else f"({named} AND r.{name('w_' + event.name)})"
 
 
 def _dedupe_columns(source: Source, raw: Raw, unit: str, uid: str, event_name: str) -> list[str]:
@@ -165,11 +171,12 @@ def _summary(
         complete = dense - source.settle - 1
     if last_day is not None:
         complete = min(complete, last_day)
-    matched, assigned, unassigned = engine.one(
-        f"SELECT count(*) FILTER (u IS NOT NULL), count(*) FILTER (step IS NULL OR step NOT IN ('no_id', 'bad_time', 'ignored', 'duplicate', 'unassigned')), count(*) FILTER (step = 'unassigned') FROM {name(table)}"
-    )
-    if strict and matched == 0 and assigned == 0 and unassigned:
-        raise _no_match(engine, source, raw)
+    if strict and engine.one(f"SELECT count(u) FROM {name(table)}")[0] == 0:
+        # Rows of units that are left out for another reason are no sign of ids that do not fit.
+        known = "count(*) FILTER (variant IS NOT NULL OR step = 'mixed')"
+        unassigned, known = engine.one(f"SELECT count(*) FILTER (step = 'unassigned'), {known} FROM {name(table)}")
+        if unassigned and not known:
+            raise _no_match(engine, source, raw)
     digest = engine.one(f"SELECT sum(CAST(print AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
     return Log(
         source.name,

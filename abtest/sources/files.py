@@ -22,6 +22,14 @@ MAX_FILES = 20_000
 
 
 @dataclass(frozen=True)
+class Shape:
+    """Delimiter and column names of one CSV file."""
+
+    delimiter: str
+    header: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Files:
     """The files of one source: all of one format. `names` are relative to the data folder, sorted."""
 
@@ -29,8 +37,19 @@ class Files:
     format: Format
     paths: tuple[Path, ...]
     names: tuple[str, ...]
-    delimiter: str = ","
-    header: tuple[str, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the first file."""
+        return self.shapes[0].header if self.shapes else ()
+
+    def by_shape(self) -> dict[Shape, tuple[Path, ...]]:
+        """CSV files that can be read in one go: same delimiter, same columns in the same order."""
+        found: dict[Shape, list[Path]] = {}
+        for path, shape in zip(self.paths, self.shapes, strict=True):
+            found.setdefault(shape, []).append(path)
+        return {shape: tuple(paths) for shape, paths in found.items()}
 
     @property
     def what(self) -> str:
@@ -92,18 +111,18 @@ def find_files(project: Project, source: Source) -> Files:
     assert format_ is not None
     if format_ != "csv":
         return Files(source.name, format_, paths, names)
-    delimiter, header = _csv_shape(paths[0], names[0])
-    for path, name in zip(paths[1:], names[1:], strict=True):
-        other = _csv_shape(path, name)[1]
-        missing = [c for c in header if c not in other]
-        if missing and any(c in _used_paths(source) for c in missing):
+    shapes = tuple(_csv_shape(path, name) for path, name in zip(paths, names, strict=True))
+    header = shapes[0].header
+    for shape, name in zip(shapes, names, strict=True):
+        missing = [c for c in header if c in _used_paths(source) and c not in shape.header]
+        if missing:
             raise data_error(
                 "E503",
                 f"{name} has no column {quoted(missing[0])}, but {names[0]} has",
                 "Exports of one source share their columns.",
                 Place(name, 1, 1),
             )
-    return Files(source.name, format_, paths, names, delimiter, header)
+    return Files(source.name, format_, paths, names, shapes)
 
 
 def _used_paths(source: Source) -> set[str]:
@@ -123,7 +142,7 @@ def _format(path: Path) -> Format | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def _csv_shape(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
+def _csv_shape(path: Path, name: str) -> Shape:
     """Delimiter and column names from the first line."""
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as handle:
@@ -161,4 +180,4 @@ def _csv_shape(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
     double = next((c for c in header if c and header.count(c) > 1), None)
     if double is not None:
         raise data_error("E503", f"{name} has two columns called {quoted(double)}", "Rename one.", Place(name, 1, 1))
-    return delimiter, header
+    return Shape(delimiter, header)

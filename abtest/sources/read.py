@@ -7,6 +7,7 @@ are counted, with the place of the first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from abtest.language.model import Source
@@ -14,10 +15,11 @@ from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.suggest import did_you_mean
 from abtest.problems import Place, data_error, quoted
 from abtest.sources.engine import Engine, engine_problem, name, text
-from abtest.sources.files import Files
+from abtest.sources.files import Files, Shape
 
 MAX_BROKEN_SHARE = 0.05
-"""Above this share of unparsable lines the file is taken to be of another shape, not merely damaged."""
+MAX_BROKEN_LINES = 10
+"""Above this share (and number) of unparsable lines a file is taken to be of another shape, not merely damaged."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Raw:
         """SQL for the value at `path` as text; empty text is missing."""
         column = name(self.columns[path])
         if self.types[path] == "VARCHAR":
-            return f"nullif(trim({column}), '')"
+            # Only people and spreadsheets pad values; trimming the ids of a large Parquet would double the time.
+            return f"nullif(trim({column}), '')" if self.files.format == "csv" else f"nullif({column}, '')"
         return f"CAST({column} AS VARCHAR)"
 
     def number(self, path: str) -> str:
@@ -97,22 +100,13 @@ def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ..
         if path not in files.header:
             raise _missing(source, files, path, files.header)
     chosen = {path: f"c{i}" for i, path in enumerate(paths)}
-    # A file may hold columns without a name; the engine names them by position.
-    header = [h if h else f"column{i:0{len(str(len(files.header) - 1))}d}" for i, h in enumerate(files.header)]
-    columns = "{" + ", ".join(f"{text(h)}: 'VARCHAR'" for h in header) + "}"
-    select = ", ".join(f"{name(header[files.header.index(p)])} AS {name(c)}" for p, c in chosen.items())
-    same_header = len(files.paths) == 1
-    shape = f"columns = {columns}" if same_header else "all_varchar = true, union_by_name = true"
-    reader = (
-        f"read_csv({_file_list(files)}, {shape}, delim = {text(files.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"auto_detect = false, store_rejects = true, rejects_table = {text('rejects_' + source.name)}, rejects_scan = {text('scans_' + source.name)}, "
-        "rejects_limit = 0, null_padding = false, max_line_size = 16000000)"
-    )
-    if not same_header:
-        reader = reader.replace("auto_detect = false", "auto_detect = true")
-    engine.sql(
-        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {select or '1 AS one'}{', ' if select else ''}{_row_id(source)} FROM {reader}"
-    )
+    engine.sql(f"DROP TABLE IF EXISTS {name('rejects_' + source.name)}")
+    engine.sql(f"DROP TABLE IF EXISTS {name('scans_' + source.name)}")
+    for number, (shape, same) in enumerate(files.by_shape().items()):
+        begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
+        engine.sql(
+            f"{begin} SELECT {_csv_columns(shape, chosen)}{_row_id(source)} FROM {_csv_reader(source, shape, same)}"
+        )
     rejects = engine.rows(
         f"SELECT s.file_path, r.line, r.error_type FROM {name('rejects_' + source.name)} r JOIN {name('scans_' + source.name)} s "
         "USING (scan_id, file_id) ORDER BY s.file_path, r.line"
@@ -135,6 +129,27 @@ def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ..
     return raw
 
 
+def _header_names(shape: Shape) -> list[str]:
+    """A file may hold columns without a name; they are named by position and cannot be asked for."""
+    return [h if h else f"column {i}" for i, h in enumerate(shape.header)]
+
+
+def _csv_columns(shape: Shape, chosen: dict[str, str]) -> str:
+    names = _header_names(shape)
+    return "".join(f"{name(names[shape.header.index(path)])} AS {name(alias)}, " for path, alias in chosen.items())
+
+
+def _csv_reader(source: Source, shape: Shape, paths: tuple[Path, ...]) -> str:
+    """All columns as text, nothing detected by the engine, lines that do not fit set aside with their number."""
+    columns = "{" + ", ".join(f"{text(h)}: 'VARCHAR'" for h in _header_names(shape)) + "}"
+    listed = "[" + ", ".join(text(str(p.resolve())) for p in paths) + "]"
+    return (
+        f"read_csv({listed}, columns = {columns}, delim = {text(shape.delimiter)}, quote = '\"', escape = '\"', header = true, "
+        "auto_detect = false, null_padding = false, max_line_size = 16000000, rejects_limit = 0, store_rejects = true, "
+        f"rejects_table = {text('rejects_' + source.name)}, rejects_scan = {text('scans_' + source.name)})"
+    )
+
+
 def _reject_words(kind: str) -> str:
     return {
         "TOO MANY COLUMNS": "more fields than column names",
@@ -147,7 +162,9 @@ def _reject_words(kind: str) -> str:
 
 
 def _not_too_broken(raw: Raw) -> None:
-    if raw.unparsable and raw.unparsable > MAX_BROKEN_SHARE * raw.rows:
+    # In a file of a few lines a single broken one is damage, too.
+    many = raw.unparsable > MAX_BROKEN_SHARE * raw.rows and raw.unparsable > MAX_BROKEN_LINES
+    if many or (raw.unparsable and 2 * raw.unparsable >= raw.rows):
         place, _, why = (raw.first_broken or "").rpartition(": ")
         raise data_error(
             "E509",
