@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from abtest.language.fields import Fields, read_text
 from abtest.language.model import Example, ExampleEvent
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.yaml import Map, Node, Seq, Text
-from abtest.problems import Problems
+from abtest.problems import Problems, quoted
 
 _WHEN = re.compile(r"day (\d{1,4})(?:\s+(\d{1,2}):(\d{2}))?")
 _WHAT = re.compile(r"([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*(?:x\s*(\d{1,5}))?")
@@ -76,21 +77,21 @@ def _rejoined(items: tuple[Node, ...]) -> list[Node]:
 
 
 def _expected(text: str) -> float:
-    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    match = re.fullmatch(r"(-?\d{1,15}(?:\.\d{1,15})?)\s*(%?)", text.strip())
     if match is None:
         if text.strip() in ("missing", "true", "false", "yes", "no"):
             return {"missing": float("nan"), "true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}[text.strip()]
         raise SyntaxProblem(
-            "E138", f"expected a value, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  25%   3   missing"
+            "E138", f"expected a value, found {quoted(text)}", (0, max(1, len(text))), "Examples:  25%   3   missing"
         )
-    return float(match[1]) / (100 if match[2] else 1)
+    return float(Decimal(match[1]) / (100 if match[2] else 1))
 
 
 def _moment(text: str) -> tuple[int, int | None]:
     match = _WHEN.fullmatch(text.strip())
     if match is None or (match[2] and (int(match[2]) > 23 or int(match[3]) > 59)):
         raise SyntaxProblem(
-            "E138", f"expected a day, found {text[:40]!r}", (0, max(1, len(text))), "Examples:  day 0   day 3 09:00"
+            "E138", f"expected a day, found {quoted(text)}", (0, max(1, len(text))), "Examples:  day 0   day 3 09:00"
         )
     return int(match[1]), int(match[2]) * 60 + int(match[3]) if match[2] else None
 
@@ -101,7 +102,7 @@ def _happenings(text: str, moment: tuple[int, int | None]) -> tuple[ExampleEvent
     if match is None:
         raise SyntaxProblem(
             "E138",
-            f"expected an event, found {text[:40]!r}",
+            f"expected an event, found {quoted(text)}",
             (0, max(1, len(text))),
             "Examples:  like x5   purchase(revenue: 20)",
         )
@@ -111,6 +112,6 @@ def _happenings(text: str, moment: tuple[int, int | None]) -> tuple[ExampleEvent
             continue
         name, colon, value = pair.partition("=" if "=" in pair else ":")
         if not colon:
-            raise SyntaxProblem("E138", f"expected `property: value`, found {pair.strip()[:40]!r}", (0, len(text)))
+            raise SyntaxProblem("E138", f"expected `property: value`, found {quoted(pair.strip())}", (0, len(text)))
         properties.append((name.strip(), value.strip()))
     return (ExampleEvent(moment[0], moment[1], match[1], int(match[3] or 1), tuple(properties)),)

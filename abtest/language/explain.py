@@ -149,7 +149,7 @@ class Explainer:
                 return self.say("group", text=self.say("at_least_of", n=count, of=len(parts), text=listed))
             case Spread(part, operator, count, days):
                 key = "every" if count is None else "once" if (operator, count) == (">=", 1) else operator
-                return self.say("spread", {1: "day"}.get(days, "week"), key, n=count, text=self._inner(part))
+                return self.say("spread", {1: "day"}.get(days, "week"), key, n=count, text=self.condition(part))
 
     def _joined(self, parts: tuple[Condition, ...], joiner: str) -> str:
         """Counts of events share one subject: they did a at least once and b at least 5 times."""
@@ -160,7 +160,7 @@ class Explainer:
 
     def _inner(self, condition: Condition) -> str:
         text = self.condition(condition)
-        return self.say("group", text=text) if isinstance(condition, (All, AnyOf)) else text
+        return self.say("group", text=text) if isinstance(condition, (All, AnyOf, Spread)) else text
 
     def _count(self, compare: Compare) -> str | None:
         """How often one event happened, when that is all that is compared."""

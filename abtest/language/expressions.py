@@ -27,8 +27,9 @@ from abtest.language.conditions import (
     at_least_one,
     walk,
 )
-from abtest.language.measures import MAX_NODES, finish, read_event, read_measure, refuse_ago, refuse_nothing
+from abtest.language.measures import MAX_NODES, RESERVED, finish, read_event, read_measure, refuse_ago, refuse_nothing
 from abtest.language.tokens import Cursor, SyntaxProblem, not_yet
+from abtest.problems import quoted
 
 MAX_DEPTH = 8
 
@@ -182,11 +183,16 @@ def _base(cursor: Cursor, depth: int) -> Condition:
     only = measure.terms[0]
     if len(measure.terms) == 1 and only.coefficient == 1.0 and only.atom is not None and only.atom.function == "count":
         return at_least_one(only.atom.event, (start, cursor.last_end()))
+    written = cursor.source[start : cursor.last_end()]
+    hint = "Example:  sum(purchase.revenue) >= 20"
+    if not measure.atoms and cursor.now.kind == "word" and cursor.now.text not in RESERVED:
+        hint = f"Write  {cursor.now.text} >= {written}"
+    elif cursor.now.kind == "number" and measure.atoms:
+        hint = f"Write  {written} >= {cursor.now.text}"
+    elif cursor.is_symbol(")") and len(measure.terms) > 1:
+        hint = f"Parentheses hold conditions; write  {written} >= 5"
     raise SyntaxProblem(
-        "E113",
-        f"expected a comparison after {cursor.source[start : cursor.last_end()]!r}, found {cursor.found()}",
-        cursor.now.at,
-        "Example:  sum(purchase.revenue) >= 20",
+        "E113", f"expected a comparison after {quoted(written)}, found {cursor.found()}", cursor.now.at, hint
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from abtest.language.suggest import did_you_mean
+from abtest.language.suggest import did_you_mean, near_key
 from abtest.language.tokens import LATER_HINT, SyntaxProblem, later_message
-from abtest.language.yaml import Map, Node, Seq, Text
-from abtest.problems import Place, Problems, quoted
+from abtest.language.yaml import BLOCK_OF_TEXT, Map, Node, Seq, Text
+from abtest.problems import Place, Problem, Problems, quoted
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ class Fields:
         self.what = what
         self.problems = problems
         self.asked: dict[str, None] = dict.fromkeys(known)
+        self.missed: dict[str, Problem] = {}
 
     def node_of(self, key: str) -> Node | None:
         self.asked[key] = None
@@ -110,7 +111,8 @@ class Fields:
 
     def missing(self, key: str, hint: str = "") -> None:
         self.asked[key] = None
-        self.problems.error("E108", f"{self.what} has no `{key}`", self.node.place, hint)
+        self.missed[key] = Problem("E108", f"{self.what} has no `{key}`", self.node.place, hint)
+        self.problems.error("E108", self.missed[key].message, self.node.place, hint)
 
     def split_list(self, items: tuple[Node, ...]) -> bool:
         """Report items such as `country in (US` and `CA)`: YAML cut one condition at its comma."""
@@ -143,6 +145,10 @@ class Fields:
                         "Put the condition on its own line instead of inside { }.",
                     )
             else:
+                # `variations` is the missing `variants`: that is one mistake.
+                missed = self.missed.pop(near_key(key.value, self.asked) or "", None)
+                if missed in self.problems.found:
+                    self.problems.found.remove(missed)
                 self.problems.error(
                     "E102",
                     f"unknown key {quoted(key.value)} in {self.what}",
@@ -161,7 +167,7 @@ def read_text(node: Text, reader: Callable[[str], T], problems: Problems) -> T |
         written = node.place.excerpt[node.place.column - 1 :].strip()
         problems.error(
             "E110",
-            f'YAML reads a value starting with "{node.style}" as a block of text',
+            BLOCK_OF_TEXT.replace(">", node.style),
             node.place,
             f"Start with the event:  like {written}" if node.style == ">" else "Write the text below it, indented.",
         )

@@ -187,7 +187,7 @@ def read_event(cursor: Cursor, where: str) -> Atom:
         place = f" {where}" if where else ""
         hint = ""
         if token.kind == "symbol" and cursor.index and cursor.all[cursor.index - 1].text == "=":
-            hint = f"Write  {token.text}=  for at least or at most." if token.text in "<>" else ""
+            hint = f"Write  {token.text}=" if token.text in "<>" else ""
         elif token.kind == "symbol" and not cursor.index:
             hint = f"Start with the event:  like {cursor.source[:40]}"
         elif token.kind in ("text", "date"):

@@ -16,6 +16,7 @@ _GROWS = {"did": ("ever", "always", "count", "streak"), "amount": ("sum", "min",
 
 def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
     """Report every broken rule of `metric`, whose YAML entries are `fields`."""
+    before = len(problems.found)
     if any(isinstance(w.part, Column) for w in metric.written):
         _check_column(metric, fields, problems)
     elif metric.kind == "retention" and (metric.per is not None or fields.has("value")):
@@ -37,7 +38,8 @@ def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
                 if isinstance(part, Compare) and not part.left.atoms and not part.right.atoms:
                     problems.error("E137", "a comparison of two numbers, with no event", piece.span(part.at))
             _check_spreads(piece.part, metric, piece, problems)
-    if not metric.window.fixed and metric.kind in ("did", "amount", "retention") and metric.per is None:
+    timed = metric.kind in ("did", "amount", "retention") and metric.per is None
+    if timed and not metric.window.fixed and len(problems.found) == before:
         days = metric.window.first + 27 if metric.window.first else 0
         problems.warn(
             "W306",
@@ -178,7 +180,14 @@ def _check_spreads(
     place = piece.span(condition.at)
     whole = outer or metric.per or metric.window.days
     unit = _blocks(condition.days)
-    if whole is None:
+    if metric.immature == "keep" and metric.per is None:
+        problems.error(
+            "E302",
+            f'"on … {unit}" under immature: keep would take days that have not come for silent ones',
+            place,
+            "Add  per: week,  or remove  immature: keep",
+        )
+    elif whole is None:
         problems.error(
             "E302",
             f'"on … {unit}" over an open window grows with time in the test',

@@ -212,6 +212,14 @@ class Metric:
     margin_place: Place | None = field(default=None, compare=False)
     place: Place = field(default_factory=_place, compare=False)
 
+    @property
+    def text(self) -> tuple[tuple[str, str], ...]:
+        """The definition as written, for messages: its kind, or `of` and `to`, and the text."""
+        texts = [w.text.value for w in self.written]
+        if self.kind == "ratio":
+            return tuple(zip(("of", "to"), texts, strict=False))
+        return ((self.kind, "; ".join(texts)),)
+
 
 RatioPart = Condition | Measure | Column
 

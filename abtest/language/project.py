@@ -288,7 +288,7 @@ class _Reader:
                     "W420",
                     f"iteration_of {quoted(before)}: no such experiment in this project",
                     experiment.at("iteration_of"),
-                    did_you_mean(before, experiments, "Experiments"),
+                    did_you_mean(before, {k: e for k, e in experiments.items() if e is not experiment}, "Experiments"),
                 )
             while before is not None and before in experiments:
                 if before in seen:

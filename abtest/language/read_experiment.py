@@ -46,7 +46,8 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
             "E411",
             f"baseline {quoted(baseline)} is not a variant",
             fields.place("baseline"),
-            did_you_mean(baseline, [v.id for v in variants], "Variants"),
+            next((f"It is the key of one; write  baseline: {v.id}" for v in variants if v.key == baseline), "")
+            or did_you_mean(baseline, [v.id for v in variants], "Variants"),
         )
     dates = _dates(fields, problems)
     population = fields.map("population")
@@ -118,6 +119,7 @@ def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:
     if node is None:
         return ()
     found: list[Variant] = []
+    unread = False
     for key, value in node:
         if not values.is_id(key.value):
             problems.error(
@@ -137,17 +139,24 @@ def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:
         inner = Fields(value, f"variant {key.value}", problems)
         log_key = inner.text("key") or key.value
         share = inner.read("share", values.fraction)
+        unread = unread or (share is None and inner.has("share"))
         found.append(Variant(key.value, log_key, share, inner.text("title") or title, key.place))
         inner.done()
     if len(node.entries) < 2:
         problems.error("E412", "an experiment compares at least two variants", node.place)
-    keys = [v.key for v in found]
+    first: dict[str, Variant] = {}
     for variant in found:
-        if keys.count(variant.key) > 1:
-            problems.error("E412", f"two variants have the key {quoted(variant.key)}", variant.place)
+        before = first.setdefault(variant.key, variant)
+        if before is not variant:
+            problems.error(
+                "E412",
+                f"variants {before.id} and {variant.id} have the same key {quoted(variant.key)}",
+                variant.place,
+                "`key` is the text by which the log tells them apart.",
+            )
     shares = [v.share for v in found]
-    if len(found) < len(node.entries):
-        pass  # a variant that could not be read is reported; its share is unknown
+    if unread or len(found) < len(node.entries):
+        pass  # reported already; without that share nothing can be said of the others
     elif any(s is not None for s in shares):
         if any(s is None for s in shares):
             problems.error("E412", "some variants have a share and some have none", node.place)
@@ -204,9 +213,11 @@ def _metrics(fields: Fields, problems: Problems) -> tuple[MetricUse, ...]:
                 f"It is already a {seen[use.name].role}.",
             )
         seen.setdefault(use.name, use)
-    if not any(u.role == "goal" for u in found):
+    goal = inner.node_of("goal")
+    unread = isinstance(goal, Map) or (isinstance(goal, Seq) and len(goal.items) > 0)
+    if not unread and not any(u.role == "goal" for u in found):
         problems.error("E415", "an experiment needs a goal", node.place, "Example:  metrics: {goal: [engaged_weeks]}")
-    return tuple(found)
+    return tuple(seen.values())
 
 
 def _use(item: Any, role: Any, problems: Problems) -> list[MetricUse]:
@@ -218,7 +229,8 @@ def _use(item: Any, role: Any, problems: Problems) -> list[MetricUse]:
     found = []
     for key, value in item:
         if not isinstance(value, Map):
-            problems.error("E121", f"write  {key.value}: {{margin: 2%}}", value.place)
+            hint = f"Write  {role}: [{{{key.value}: {{margin: 2%}}}}]"
+            problems.error("E121", f"{key.value} in {role} takes a map", value.place, hint)
             continue
         inner = Fields(value, f"{role} {key.value}", problems)
         margin: Margin | None = inner.read("margin", values.margin)
@@ -336,7 +348,7 @@ def _rule(text: str) -> tuple[Any, tuple[tuple[str, str, str], ...]]:
             )
         if match[4] not in STATES:
             raise SyntaxProblem(
-                "E417", f"no state {match[4]!r}", (0, len(text)), did_you_mean(match[4], STATES, "States")
+                "E417", f"no state {quoted(match[4])}", (0, len(text)), did_you_mean(match[4], STATES, "States")
             )
         tests.append((match[1] or "metric", match[2] or match[3], match[4]))
     return joiner, tuple(tests)

@@ -80,7 +80,7 @@ def read_metric(name: str, node: Node, problems: Problems) -> Metric | None:
         fold=fields.read("value", values.fold),
         better=better,
         margin=fields.read("margin", values.margin),
-        cap=fields.read("cap", values.number),
+        cap=fields.read("cap", values.cap),
         immature=immature,
         title=fields.text("title") or name.replace("_", " ").capitalize(),
         description=fields.text("description"),
@@ -93,10 +93,11 @@ def read_metric(name: str, node: Node, problems: Problems) -> Metric | None:
         place=written[0].text.place if written else node.place,
     )
     fields.done(_LATER)
-    unread = any(fields.has(key) and value is None for key, value in (("over", window), ("per", metric.per)))
-    if not read or (kind == "retention" and retention_window is None) or unread:
+    if not read or (kind == "retention" and retention_window is None):
         return None
-    check_metric(metric, fields, problems)
+    unread = any(fields.has(key) and value is None for key, value in (("over", window), ("per", metric.per)))
+    if not unread:  # the rules would judge a window that nobody wrote
+        check_metric(metric, fields, problems)
     return _with_default_fold(metric)
 
 

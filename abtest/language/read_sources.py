@@ -87,7 +87,7 @@ def _fits_kind(source: Source, fields: Fields, problems: Problems) -> None:
             )
         if source.event is not None and source.event_constant is not None:
             problems.error("E109", f"{what} names its event twice: as a column and as a constant", source.place)
-        if source.time is None and fields.has("columns"):
+        if source.time is None:
             problems.error(
                 "E109",
                 f"{what} has no time",
@@ -235,7 +235,7 @@ def property_type(text: str) -> tuple[PropertyType, str | None, float]:
         kind, unit, factor = _PREFIX[clean]
         return kind, unit, factor
     known = ["number", "text", "flag", "date", "money EUR", "duration s", "duration ms", "duration min"]
-    raise SyntaxProblem("E136", f"no type {clean[:40]!r}", (0, max(1, len(text))), did_you_mean(clean, known, "Types"))
+    raise SyntaxProblem("E136", f"no type {quoted(clean)}", (0, max(1, len(text))), did_you_mean(clean, known, "Types"))
 
 
 def _where(fields: Fields, key: str, problems: Problems) -> Where | None:
@@ -261,7 +261,7 @@ def _dedupe(text: str) -> tuple[str, ...]:
     if keep.strip() not in ("", "keep first"):
         raise SyntaxProblem(
             "E136",
-            f"dedupe keeps the first row; found {keep.strip()[:40]!r}",
+            f"dedupe keeps the first row; found {quoted(keep.strip())}",
             (0, len(text)),
             "Example:  dedupe: id, keep first",
         )

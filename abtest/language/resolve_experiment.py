@@ -151,8 +151,6 @@ def _check_unit(
                 use.place,
                 did_you_mean(experiment.unit, dict(source.units), f"Units of {name}"),
             )
-        if metric.kind != "column" and source.kind == "events" and source.time is None:
-            problems.error("E310", f"{use.name} needs times, and source {name} has none", use.place)
         if (
             source.kind == "events"
             and sources.get(experiment.exposure_source) is not None

@@ -132,7 +132,12 @@ class _Names:
         hint = ""
         if carrier is not None and carrier.prop is not None:
             place = compare.left if carrier in compare.left.atoms else compare.right
-            hint = f"{carrier.prop} of {carrier.event} is {unit_name(left if place is compare.left else right)}."
+            own, other = (left, right) if place is compare.left else (right, left)
+            hint = f"{carrier.prop} of {carrier.event} is {unit_name(own)}."
+            source = self.sources[self.events[carrier.event].source]
+            fitting = [p.name for p in source.properties if p.type != "text" and atom_unit(carrier, p) == other]
+            if fitting and not (compare.left.atoms and compare.right.atoms):
+                hint += f"  For {unit_name(other)} there is {' and '.join(fitting)}."
         self.error("E220", f"comparing {unit_name(left)} with {unit_name(right)}", piece.span(compare.at), hint)
 
     def _measure(self, measure: Measure, piece: Written) -> str | None:

@@ -74,9 +74,7 @@ def did_you_mean(name: str, known: Iterable[str], label: str = "Known", *, keys:
     'Did you mean "like"?  Known: like, post'
     """
     names = list(dict.fromkeys(known)) if keys else sorted(set(known))
-    near = nearest(name, names)
-    if near is None and keys and SYNONYMS.get(name.lower()) in names:
-        near = SYNONYMS[name.lower()]
+    near = near_key(name, names) if keys else nearest(name, names)
     parts = []
     if near is not None:
         parts.append(f"Did you mean {quoted(near)}{_defined(known, near)}?")
@@ -85,6 +83,13 @@ def did_you_mean(name: str, known: Iterable[str], label: str = "Known", *, keys:
         more = f", … ({len(names) - 6} more)" if len(names) > 6 else ""
         parts.append(f"{label}: {shown}{more}")
     return "  ".join(parts)
+
+
+def near_key(name: str, known: Iterable[str]) -> str | None:
+    """The key that was meant: one that is close, or what other tools call by this name."""
+    names = list(known)
+    other = SYNONYMS.get(name.lower())
+    return nearest(name, names) or (other if other in names else None)
 
 
 def _defined(known: Iterable[str], near: str) -> str:

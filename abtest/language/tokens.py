@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abtest.language.conditions import Span
+from abtest.problems import quoted
 
 MAX_LENGTH = 2_000
 
@@ -87,7 +88,7 @@ def tokens(text: str, *, hyphens: bool = False) -> tuple[Token, ...]:
             char = text[position]
             hint = _HINTS.get(char, "")
             raise SyntaxProblem(
-                "E114", f"a character that means nothing here: {char!r}", (position, position + 1), hint
+                "E114", f"a character that means nothing here: {quoted(char)}", (position, position + 1), hint
             )
         kind = match.lastgroup
         value = match.group()

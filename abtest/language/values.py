@@ -61,6 +61,13 @@ def number(text: str) -> float:
     return float(text)
 
 
+def cap(text: str) -> float:
+    """The value of `cap`: a number in the unit of the metric."""
+    if re.fullmatch(rf"{_NUMBER}\s*%( of nonzero)?", text):
+        raise _not_yet("a cap in percent", text, "Write the number itself:  cap: 500")
+    return number(text)
+
+
 def calendar_date(text: str) -> date:
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
@@ -97,8 +104,11 @@ def day_count(text: str) -> int:
     """`28 days` or `2 weeks` in days."""
     match = re.fullmatch(r"(\d{1,4})\s*(days?|weeks?)", text)
     if match is None:
-        if re.fullmatch(r"\d+\s*(minutes?|hours?|min|h)", text):
-            raise _not_yet("a window of minutes or hours", text, "Use whole days:  first 1 day")
+        finer = re.fullmatch(r"(\d{1,5})\s*(?:(min|minutes?)|h|hours?)", text)
+        if finer:
+            days = max(1, -(-int(finer[1]) // (1440 if finer[2] else 24)))
+            hint = f"Use whole days:  {days} day{'s' if days > 1 else ''}"
+            raise _not_yet("a window of minutes or hours", text, hint)
         hint = f"Write  {text} days" if re.fullmatch(r"\d{1,4}", text) else "Examples:  28 days, 2 weeks"
         raise _bad("E133", f"expected a number of days, found {quoted(text)}", text, hint)
     days = int(match[1]) * _DAYS[match[2]]

@@ -12,6 +12,7 @@ from abtest.language.conditions import RowAll, RowAny, RowNot, RowTest, TestOper
 from abtest.language.expressions import MAX_DEPTH, mixed
 from abtest.language.measures import MAX_NODES, TIME_UNITS, exact_number
 from abtest.language.tokens import Cursor, SyntaxProblem
+from abtest.problems import quoted
 
 _COMPARE: dict[str, TestOperator] = {
     "<": "<",
@@ -50,7 +51,7 @@ def parse_where(text: str) -> Where:
 def _split(cursor: Cursor) -> SyntaxProblem:
     return SyntaxProblem(
         "E120",
-        f'the "(" is never closed: {cursor.source[:60]!r}. YAML may have split your list at a comma',
+        f'the "(" is never closed: {quoted(cursor.source)}. YAML may have split your list at a comma',
         (cursor.source.find("("), len(cursor.source)),
         "Put the condition on its own line, or quote it:  'country in (US, CA)'",
     )

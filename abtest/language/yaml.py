@@ -20,6 +20,9 @@ from abtest.problems import Place, Problems, quoted
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
+MAX_NODES = 50_000
+
+BLOCK_OF_TEXT = 'YAML reads a value that starts with ">" as a block of text'
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -185,7 +188,11 @@ class _Builder:
         done: list[Node] = []
         documents = 0
         try:
-            for event in yaml.parse(text, Loader=_Loader):
+            for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+                if number > MAX_NODES:
+                    self._error("E105", f"more than {MAX_NODES:,} values in one file", event, "Split it.")
+                    self.broken = True
+                    return None
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
@@ -287,19 +294,23 @@ class _Builder:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = min(mark.line, max(0, len(self.source.lines) - 1)) if mark else 0
         text = self.source.lines[line] if line < len(self.source.lines) else ""
-        folded = re.match(r"^\s*(?:- )?(?:([\w ]+):\s+)?([>|][=\s]*\S.*)$", text)
-        if folded and (folded[2].startswith(">")):
-            self.problems.error(
-                "E110",
-                'YAML reads a value starting with ">" as folded text',
-                self.source.place(line, folded.start(2), len(folded[2])),
-                f"Start with the event:  {folded[1] or 'did'}: like {folded[2].strip()}",
-            )
+        folded = re.search(r"(?:[:,[-]\s+|\[)(>[^,}\]]*)", text)
+        if folded and folded[1].strip("> +-0123456789"):
+            place = self.source.place(line, folded.start(1), len(folded[1].rstrip()))
+            self.problems.error("E110", BLOCK_OF_TEXT, place, f"Start with the event:  like {folded[1].strip()}")
             return
         reason = getattr(error, "problem", None) or "it cannot be read"
         if "special characters" in str(reason) or "control characters" in str(reason):
             reason = "a control character"
         if any(p.code == "E103" and p.place and p.place.line == line + 1 for p in self.problems.found):
+            return
+        opening = getattr(error, "context_mark", None)
+        context = str(getattr(error, "context", None) or "")
+        if opening is not None and ("flow" in context or "quoted" in context):
+            what = "quote" if "quoted" in context else "bracket"
+            comma = ", or a comma is missing after it" if what == "bracket" else ""
+            place = self.source.place(opening.line, opening.column)
+            self.problems.error("E101", f"this {what} is never closed{comma}", place)
             return
         column = mark.column if mark else 0
         self.problems.error(

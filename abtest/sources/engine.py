@@ -5,12 +5,17 @@ All state of a run lives in this connection. Text from YAML or data reaches SQL 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from abtest.problems import UserError, data_error
+from abtest.problems import Problem, UserError, data_error, quoted
 
 
 def name(identifier: str) -> str:
@@ -33,23 +38,44 @@ def text(value: str) -> str:
 
 @dataclass(frozen=True)
 class Engine:
-    """An open connection: `ibis` for expressions, `sql` for what the files need."""
+    """An open connection: `ibis` for expressions, `sql` for what the files need.
+
+    Statements run in a thread of their own, because Python sees Ctrl-C only while it is not inside the engine.
+    """
 
     ibis: Any
     folder: Path
+    spill: Path | None = None
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"), compare=False)
+
+    def _run(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and rows of a statement. KeyboardInterrupt stops it within milliseconds."""
+        import duckdb
+
+        def work() -> tuple[list[str], list[tuple[Any, ...]]]:
+            cursor = self.ibis.con.execute(statement)
+            return [d[0] for d in cursor.description or ()], cursor.fetchall()
+
+        running: Future[tuple[list[str], list[tuple[Any, ...]]]] = self.worker.submit(work)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            self.interrupt()
+            wait([running])
+            raise
+        except duckdb.OutOfMemoryException as e:
+            raise engine_problem(e, "these data") from e
 
     def sql(self, statement: str) -> None:
-        self.ibis.con.execute(statement)
+        self._run(statement)
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self.ibis.con.execute(statement).fetchall()
-        return found
+        return self._run(statement)[1]
 
     def fetch(self, expression: Any) -> list[dict[str, Any]]:
         """The rows of an Ibis expression that ends in aggregates, without a detour over DataFrames."""
-        cursor = self.ibis.con.execute(self.ibis.compile(expression))
-        names = [d[0] for d in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        names, rows = self._run(self.ibis.compile(expression))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def one(self, statement: str) -> tuple[Any, ...]:
         return self.rows(statement)[0]
@@ -72,13 +98,22 @@ class Engine:
         self.ibis.con.interrupt()
 
     def close(self) -> None:
+        self.worker.shutdown()
         self.ibis.disconnect()
+        if self.spill is not None:
+            shutil.rmtree(self.spill, ignore_errors=True)
 
 
 def open_engine(folder: Path, *, threads: int | None = None, memory: str | None = None) -> Engine:
-    """An engine that can read files below `folder` and nothing else: no network, no extensions, no writing."""
+    """An engine that can read files below `folder` and nothing else: no network, no extensions, no writing.
+
+    What does not fit into `memory` goes to a folder for temporary files, which `close` removes.
+    """
     import ibis
 
+    if memory is not None and not re.fullmatch(r"\d{1,6}(\.\d+)?\s*[KMGT]i?B", memory):
+        problem = Problem("E002", f"--memory {quoted(memory)} is no size", None, "Example:  --memory 2GB")
+        raise UserError([problem], exit_code=2)
     options: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     if threads is not None:
         options["threads"] = threads
@@ -88,7 +123,8 @@ def open_engine(folder: Path, *, threads: int | None = None, memory: str | None 
         backend = ibis.duckdb.connect(":memory:", **options)
     except Exception as e:
         raise data_error("E500", f"the engine cannot start: {_first_line(e)}") from e
-    engine = Engine(backend, folder)
+    engine = Engine(backend, folder, Path(tempfile.mkdtemp(prefix="abtest-")))
+    engine.sql(f"SET temp_directory = {text(str(engine.spill))}")
     engine.sql("SET TimeZone = 'UTC'")
     engine.sql("SET enable_progress_bar = false")
     # Nothing here depends on the order of rows, so the engine need not keep it.
@@ -98,36 +134,59 @@ def open_engine(folder: Path, *, threads: int | None = None, memory: str | None 
     return engine
 
 
-def allow(engine: Engine, paths: Sequence[Path]) -> None:
-    """Nothing to do: `paths` lie below the folder that the engine may read (checked when they were found)."""
-    root = engine.folder.resolve()
-    for path in paths:
-        if not path.resolve().is_relative_to(root):
-            raise data_error("E140", f"{path.name} lies outside the data folder")
+@contextmanager
+def reading(engine: Engine, what: str) -> Iterator[None]:
+    """Whatever the engine says about the content of files in here becomes one sentence about `what`."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException):
+        raise
+    except (duckdb.InternalError, duckdb.InterruptException):
+        raise
+    except duckdb.Error as e:
+        raise engine_problem(e, _named(engine, e) or what) from e
+
+
+def _named(engine: Engine, error: Exception) -> str | None:
+    """The file that the engine complains about, relative to the data folder."""
+    found = re.search(r'"([^"\n]*)"', str(error))
+    root = str(engine.folder.resolve()) + "/"
+    return printable(found[1].removeprefix(root)) if found and found[1].startswith(root) else None
 
 
 def engine_problem(error: Exception, what: str) -> UserError:
     """What the engine said about a file, in one sentence."""
-    message = str(error)
-    lower = message.lower()
+    lower = str(error).lower()
+    if "out of memory" in lower or "could not allocate" in lower:
+        hint = "Give more with  --memory 8GB,  or use fewer threads:  --threads 1"
+        return data_error("E505", f"not enough memory for {what}", hint)
+    if "no space left" in lower or "max_temp_directory_size" in lower:
+        hint = "Free some, or give more memory with  --memory 8GB"
+        return data_error("E505", f"not enough disk space for the temporary files of {what}", hint)
     if "gzip" in lower and ("unexpected end" in lower or "truncated" in lower):
-        return data_error(
-            "E504", f"{what} is a truncated gzip file: the export or download stopped in the middle", "Export it again."
-        )
-    if "gzip" in lower or ("zstd" in lower and "decompress" in lower):
-        return data_error("E504", f"{what} is not valid compressed data", "Check the extension: .gz means gzip.")
-    if "parquet" in lower and ("magic bytes" in lower or "too small" in lower or "no magic" in lower):
-        return data_error(
-            "E504", f"{what} is not a Parquet file", "Check the extension, and that the export was complete."
-        )
-    if "out of memory" in lower:
-        return data_error(
-            "E505",
-            f"not enough memory for {what}",
-            "Give more with  --memory 8GB,  or free disk space for temporary files.",
-        )
+        return truncated(what)
+    if "gzip" in lower:
+        return data_error("E504", f"{what} is not gzip-compressed, though its name says so", "Rename it, or export it again.")
+    if "magic bytes" in lower or "too small to be a parquet" in lower:
+        return data_error("E504", f"{what} is not a Parquet file, or only a part of one", "Export it again.")
+    if ".parquet" in what or ".pq" in what:
+        return data_error("E504", f"{what} is damaged and cannot be read ({_first_line(error)})", "Export it again.")
     return data_error("E506", f"{what} cannot be read: {_first_line(error)}")
 
 
+def truncated(what: str) -> UserError:
+    message = f"{what} is a truncated gzip file: the export or download stopped in the middle"
+    return data_error("E504", message, "Export it again.")
+
+
+def printable(value: str, limit: int = 200) -> str:
+    """A file name or a word of the engine on one line of a terminal."""
+    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value[:limit])
+    return clean if len(value) <= limit else clean + "…"
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return printable(lines[0].rstrip(": ")) if lines else type(error).__name__

@@ -1,32 +1,25 @@
-"""Which files a source means: globs below the data folder, their format, and the columns they have."""
+"""Which files a source means: globs below the data folder, and their format."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from abtest.language.model import Project, Source
 from abtest.language.suggest import did_you_mean
-from abtest.problems import Place, data_error, quoted
+from abtest.problems import UserError, data_error, quoted
+from abtest.sources.engine import printable, text
+from abtest.sources.shape import Shape, csv_shape, json_shape
 
 Format = Literal["csv", "ndjson", "parquet"]
 _FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-_DELIMITERS = ",;\t|"
+_KNOWN = "Known: .csv .tsv .ndjson .jsonl .json, plain or with .gz, and .parquet"
 MAX_FILES = 20_000
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Delimiter and column names of one CSV file."""
-
-    delimiter: str
-    header: tuple[str, ...]
+_MAX_LISTED = 2_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,28 @@ class Files:
 
     @property
     def what(self) -> str:
-        return self.names[0] if len(self.names) == 1 else f"{self.names[0]} and {len(self.names) - 1} more"
+        first = printable(self.names[0])
+        return first if len(self.names) == 1 else f"{first} and {len(self.names) - 1:,} more"
+
+    def name_of(self, path: str | Path) -> str:
+        """The name for messages of one of the files."""
+        for known, name in zip(self.paths, self.names, strict=True):
+            if str(path) in (str(known), str(known.resolve())):
+                return printable(name)
+        return self.what
+
+
+def file_list(paths: tuple[Path, ...]) -> str:
+    """SQL: these files and no others, though the engine reads `*`, `?` and `[` in a name as patterns."""
+    return "[" + ", ".join(text(_literally(str(p.resolve()))) for p in paths) + "]"
+
+
+def _literally(path: str) -> str:
+    """
+    >>> _literally("/data/app[1].csv")
+    '/data/app[[]1].csv'
+    """
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
 def data_folder(project: Project) -> Path:
@@ -65,24 +79,16 @@ def find_files(project: Project, source: Source) -> Files:
     root = data_folder(project)
     found: dict[str, Path] = {}
     for pattern in source.files:
-        matches = sorted(root.glob(pattern)) if any(c in pattern for c in "*?[") else [root / pattern]
-        good = [m for m in matches if m.is_file()]
+        good = _matches(root, pattern)
         if not good:
-            near = [
-                p.relative_to(root).as_posix() for p in sorted(root.rglob("*"))[:2000] if p.is_file() and _format(p)
-            ]
-            raise data_error(
-                "E502",
-                f"source {source.name}: no file matches {quoted(pattern)} in {quoted(project.data)}",
-                did_you_mean(pattern, near, "Files there"),
-                source.place,
-            )
+            raise _no_match(project, source, root, pattern)
         for path in good:
             if not path.resolve().is_relative_to(root):
                 raise data_error(
                     "E140",
                     f"source {source.name}: {quoted(path.name)} is a link that leaves the data folder",
-                    place=source.place,
+                    "Copy the file into the data folder.",
+                    source.place,
                 )
             found[path.relative_to(root).as_posix()] = path
     if len(found) > MAX_FILES:
@@ -91,15 +97,51 @@ def find_files(project: Project, source: Source) -> Files:
         )
     names = tuple(sorted(found))
     paths = tuple(found[n] for n in names)
+    format_ = _one_format(source, names, paths)
+    if format_ == "csv":
+        shapes = tuple(csv_shape(path, printable(name)) for path, name in zip(paths, names, strict=True))
+        return Files(source.name, format_, paths, names, shapes)
+    if format_ == "ndjson":
+        shapes = tuple(json_shape(path, printable(name)) for path, name in zip(paths, names, strict=True))
+        return Files(source.name, format_, paths, names, shapes)
+    return Files(source.name, format_, paths, names)
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    """Files of one pattern; a file with exactly this name goes before the pattern that the name could be."""
+    try:
+        literal = root / pattern
+        if literal.is_file():
+            return [literal]
+        return [m for m in sorted(root.glob(pattern)) if m.is_file()] if any(c in pattern for c in "*?[") else []
+    except (OSError, ValueError, NotImplementedError):  # names that are too long, `a**b`
+        return []
+
+
+def _no_match(project: Project, source: Source, root: Path, pattern: str) -> UserError:
+    where = quoted(project.data)
+    place = source.place
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        hint = "project: {data: FOLDER}  says where the exports are, relative to the project."
+        message = f"source {source.name}: the data folder {where} {what}"
+        return data_error("E502", message, hint, place)
+    listed = itertools.islice((p for p in root.rglob("*") if p.is_file() and _format(p)), _MAX_LISTED)
+    near = [printable(p.relative_to(root).as_posix(), 80) for p in listed]
+    hint = did_you_mean(pattern, near, "Files there") or "There is no CSV, NDJSON or Parquet file in it."
+    return data_error("E502", f"source {source.name}: no file matches {quoted(pattern)} in {where}", hint, place)
+
+
+def _one_format(source: Source, names: tuple[str, ...], paths: tuple[Path, ...]) -> Format:
     formats = {_format(p) for p in paths}
     if None in formats:
         bad = next(n for n, p in zip(names, paths, strict=True) if _format(p) is None)
-        raise data_error(
-            "E502",
-            f"source {source.name}: {quoted(bad)} has an unknown format",
-            "Known: .csv .tsv .ndjson .jsonl .json .parquet, plain or .gz",
-            source.place,
-        )
+        message, hint = f"source {source.name}: {quoted(bad)} has an unknown format", _KNOWN
+        if bad.lower().endswith((".zip", ".zst", ".bz2", ".xz", ".7z")):
+            message, hint = f"source {source.name}: {quoted(bad)} is compressed in a way that is not read", "Unpack it."
+        elif bad.lower().endswith((".xls", ".xlsx", ".ods")):
+            message, hint = f"source {source.name}: {quoted(bad)} is a spreadsheet", "Save the sheet as CSV (UTF-8)."
+        raise data_error("E502", message, hint, source.place)
     if len(formats) > 1:
         raise data_error(
             "E502",
@@ -109,75 +151,13 @@ def find_files(project: Project, source: Source) -> Files:
         )
     format_ = formats.pop()
     assert format_ is not None
-    if format_ != "csv":
-        return Files(source.name, format_, paths, names)
-    shapes = tuple(_csv_shape(path, name) for path, name in zip(paths, names, strict=True))
-    header = shapes[0].header
-    for shape, name in zip(shapes, names, strict=True):
-        missing = [c for c in header if c in _used_paths(source) and c not in shape.header]
-        if missing:
-            raise data_error(
-                "E503",
-                f"{name} has no column {quoted(missing[0])}, but {names[0]} has",
-                "Exports of one source share their columns.",
-                Place(name, 1, 1),
-            )
-    return Files(source.name, format_, paths, names, shapes)
-
-
-def _used_paths(source: Source) -> set[str]:
-    time = {source.time.path} if source.time else set()
-    return (
-        {p for p in (source.event, source.id, source.variant, source.flag) if p}
-        | {p for _, p in source.units}
-        | {p.path for p in source.properties}
-        | time
-    )
+    return format_
 
 
 def _format(path: Path) -> Format | None:
     suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".zst"):
-        suffixes.pop()
-    return _FORMATS.get(suffixes[-1]) if suffixes else None
-
-
-def _csv_shape(path: Path, name: str) -> Shape:
-    """Delimiter and column names from the first line."""
-    try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as handle:
-            raw = handle.read(262_144)
-    except EOFError:
-        raise data_error(
-            "E504", f"{name} is a truncated gzip file: the export or download stopped in the middle", "Export it again."
-        ) from None
-    except OSError as e:
-        raise data_error(
-            "E504", f"{name} cannot be opened: {e.strerror or e}", "Check the extension: .gz means gzip."
-        ) from e
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:1000]:
-        raise data_error(
-            "E508", f"{name} is not UTF-8 text (it looks like UTF-16)", "Save or export it as UTF-8.", Place(name, 1, 1)
-        )
-    line = raw.split(b"\n", 1)[0].rstrip(b"\r") if b'"' not in raw.split(b"\n", 1)[0] else raw
-    try:
-        first = raw.decode("utf-8-sig", errors="ignore") if line is raw else line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise data_error(
-            "E508", f"{name} is not UTF-8 text", "Save or export it as UTF-8.", Place(name, 1, 1)
-        ) from None
-    if not first.strip():
-        raise data_error(
-            "E501", f"{name} is empty: not even a line with column names", "Export it again.", Place(name, 1, 1)
-        )
-    head = first.split("\n", 1)[0]
-    delimiter = (
-        "\t"
-        if path.name.lower().endswith((".tsv", ".tsv.gz"))
-        else max(_DELIMITERS, key=lambda d: (head.count(d), -_DELIMITERS.index(d)))
-    )
-    header = tuple(next(csv.reader(io.StringIO(first), delimiter=delimiter), []))
-    double = next((c for c in header if c and header.count(c) > 1), None)
-    if double is not None:
-        raise data_error("E503", f"{name} has two columns called {quoted(double)}", "Rename one.", Place(name, 1, 1))
-    return Shape(delimiter, header)
+    packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else ""
+    found = _FORMATS.get(suffixes[-1]) if suffixes else None
+    # Some exports call a Parquet with compressed pages .parquet.zst; it is plain Parquet.
+    wrong = ".gz" if found == "parquet" else ".zst"
+    return None if packed == wrong else found

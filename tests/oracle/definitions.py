@@ -20,7 +20,7 @@ def _did(c: Choices, events: Sequence[str]) -> list[str]:
     if not c.maybe(78):
         window, days = _window(c, None)
         keep = days is not None and c.maybe(30)
-        return [*_condition_yaml(c, "did", events, days, weeks=not keep), *window, *_immature(keep)]
+        return [*_condition_yaml(c, "did", events, None if keep else days), *window, *_immature(keep)]
     per = _per(c)
     how = c.of(("share", "ever", "always", "last", "count", "streak", "share of", "count of", "streak of"))
     constant = how not in ("share", "share of", "last")
@@ -53,11 +53,12 @@ def _ratio(c: Choices, events: Sequence[str]) -> list[str]:
     per = _per(c) if c.maybe(60) else None
     window, days = _window(c, per)
     keep = days is not None and c.maybe(25)
-    block = per or days
+    # Without `per`, a unit that is kept too early has no number of sub-blocks, so the language has no spread there.
+    block = per or (None if keep else days)
 
     def side() -> str:
         if c.maybe(50):
-            return condition_text(c, events, block, weeks=per is not None or not keep)
+            return condition_text(c, events, block)
         return measure_text(c, events)
 
     return ["ratio:", f"  of: {side()}", f"  to: {side()}", *_per_yaml(per), *window, *_immature(keep)]
@@ -75,7 +76,7 @@ def _retention(c: Choices, events: Sequence[str]) -> list[str]:
     else:
         line, length = f"from_day: {first}", None
     keep = length is not None and c.maybe(25)
-    return [*_condition_yaml(c, "retention", events, length, weeks=not keep), line, *_immature(keep)]
+    return [*_condition_yaml(c, "retention", events, None if keep else length), line, *_immature(keep)]
 
 
 def _immature(keep: bool) -> list[str]:
@@ -115,24 +116,24 @@ def _window(c: Choices, per: int | None, *, constant: bool = False) -> tuple[lis
 # Conditions ----------------------------------------------------------------------------------------------------------
 
 
-def _condition_yaml(c: Choices, key: str, events: Sequence[str], block: int | None, *, weeks: bool = True) -> list[str]:
+def _condition_yaml(c: Choices, key: str, events: Sequence[str], block: int | None) -> list[str]:
     """A condition on one line, or as a list."""
     if not c.maybe(20):
-        return [f"{key}: {condition_text(c, events, block, weeks=weeks)}"]
+        return [f"{key}: {condition_text(c, events, block)}"]
     how = c.of(("all", "any", "none", "of"))
-    parts = [condition_text(c, events, block, 1, weeks=weeks) for _ in range(c.between(1, 3))]
+    parts = [condition_text(c, events, block, 1) for _ in range(c.between(1, 3))]
     least = [f"  at_least: {c.between(1, len(parts))}"] if how == "of" else []
     return [f"{key}:", *least, f"  {how}:", *(f"    - {part}" for part in parts)]
 
 
-def condition_text(c: Choices, events: Sequence[str], block: int | None, depth: int = 0, *, weeks: bool = True) -> str:
-    """A condition judged on blocks of `block` days (None: no spread is possible); `weeks`: spreads over weeks too."""
-    return _condition(c, events, block, depth, weeks)[0]
+def condition_text(c: Choices, events: Sequence[str], block: int | None, depth: int = 0) -> str:
+    """A condition judged on blocks of `block` days (None: no spread is possible)."""
+    return _condition(c, events, block, depth)[0]
 
 
-def _condition(c: Choices, events: Sequence[str], block: int | None, depth: int, weeks: bool) -> tuple[str, bool]:
+def _condition(c: Choices, events: Sequence[str], block: int | None, depth: int) -> tuple[str, bool]:
     """The text, and whether it stands beside `and`, `or` and `not` without parentheses."""
-    sizes = [s for s in ((7, 1) if weeks else (1,)) if block is not None and s < block and block % s == 0]
+    sizes = [s for s in (7, 1) if block is not None and s < block and block % s == 0]
     spread = 0 if not sizes else 50 if block in (14, 21, 28) else 30
     how = c.weighted(compare=55, joined=20, turned=8, least=8, spread=spread) if depth < 3 else "compare"
     if how == "compare":
@@ -141,8 +142,8 @@ def _condition(c: Choices, events: Sequence[str], block: int | None, depth: int,
         assert block is not None
         return _spread(c, events, block, c.of(sizes), depth), False
     if how == "turned":
-        return f"not {_enclosed(_condition(c, events, block, depth + 1, weeks))}", True
-    parts = [_condition(c, events, block, depth + 1, weeks) for _ in range(c.between(2, 3))]
+        return f"not {_enclosed(_condition(c, events, block, depth + 1))}", True
+    parts = [_condition(c, events, block, depth + 1) for _ in range(c.between(2, 3))]
     if how == "least":
         return f"at least {c.between(1, len(parts))} of ({', '.join(text for text, _ in parts)})", True
     return c.of((" and ", " or ")).join(map(_enclosed, parts)), False
@@ -157,7 +158,7 @@ def _spread(c: Choices, events: Sequence[str], block: int, size: int, depth: int
     if size == 7 and c.maybe(60):
         inner: tuple[str, bool] = _spread(c, events, 7, 1, depth + 1), False
     else:
-        inner = _condition(c, events, size, depth + 1, True)
+        inner = _condition(c, events, size, depth + 1)
     word, period = c.of(("on", "in")), "day" if size == 1 else "week"
     blocks = block // size
     how = c.of(("", "every", *COMPARISONS))

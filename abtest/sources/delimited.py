@@ -1,0 +1,169 @@
+"""CSV files to a table of text, with every line that does not fit counted.
+
+A quote that is never closed would swallow all lines up to the next quote. Such files are read a second time line by
+line, where a quote ends with its line at the latest, and the reading that keeps more rows is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from abtest.problems import data_error
+from abtest.sources.engine import Engine, name, text
+from abtest.sources.files import Files, file_list
+from abtest.sources.shape import Shape, intact
+
+MAX_BROKEN_SHARE = 0.05
+"""Above this share of unparsable lines the file is taken to be of another shape, not merely damaged."""
+_MAX_LINE = 16_000_000
+_NO_DELIMITER = "\x01"
+
+
+class Loaded(NamedTuple):
+    """Rows in the table, lines that are not, and file, line and reason of the first of those."""
+
+    rows: int
+    unparsable: int
+    first: str | None
+
+
+class _Rejected(NamedTuple):
+    lines: int
+    first: str | None
+    swallowed: bool
+    wrong_text: bool
+
+
+def read_csv(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> Loaded:
+    """Write the columns `chosen` (path -> alias) of all files to `table`, with the SQL `extra` as last columns.
+
+    Raises UserError (exit 3) when too many lines are unparsable.
+    """
+    rejected = _records(engine, files, chosen, table, extra)
+    count = int(engine.one(f"SELECT count(*) FROM {name(table)}")[0])
+    found = Loaded(count, rejected.lines, rejected.first)
+    if rejected.lines:
+        for path, shown in zip(files.paths, files.names, strict=True):
+            if path.suffix.lower() == ".gz":
+                intact(path, shown)
+    if rejected.swallowed:
+        by_line = _lines(engine, files, chosen, f"{table} by line", extra)
+        if by_line.rows > found.rows:
+            engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS FROM {name(f'{table} by line')}")
+            found = Loaded(by_line.rows, by_line.unparsable, rejected.first)
+        engine.drop(f"{table} by line")
+    if found.unparsable > MAX_BROKEN_SHARE * (found.rows + found.unparsable):
+        raise _too_broken(found, rejected.wrong_text)
+    return found
+
+
+def _too_broken(found: Loaded, wrong_text: bool) -> Exception:
+    place, _, why = (found.first or "").rpartition(": ")
+    if wrong_text:
+        return data_error("E508", f"{place}: not UTF-8 text", "Save or export it as UTF-8.")
+    lines = found.rows + found.unparsable
+    return data_error(
+        "E509",
+        f"{place}: {why}; so it is in {found.unparsable:,} of {lines:,} lines",
+        "Check the delimiter and the quoting of the export.",
+    )
+
+
+def _records(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> _Rejected:
+    import duckdb
+
+    try:
+        return _load(engine, files, chosen, table, extra, strict=True)
+    except duckdb.InvalidInputException as e:
+        if "state machine" not in str(e):
+            raise
+        # Lines that end in different ways; the lenient parser takes them as they come.
+        return _load(engine, files, chosen, table, extra, strict=False)
+
+
+def _load(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str, *, strict: bool) -> _Rejected:
+    _forget(engine, table)
+    for number, (shape, same) in enumerate(files.by_shape().items()):
+        begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
+        columns = "".join(f"h{shape.index(path)} AS {name(alias)}, " for path, alias in chosen.items())
+        names = [f"h{i}" for i in range(len(shape.header))]
+        reader = _reader(table, same, names, shape.delimiter, '"', strict)
+        engine.sql(f"{begin} SELECT {columns}{extra} FROM {reader}")
+    return _rejected(engine, files, table)
+
+
+def _reader(table: str, paths: tuple[Path, ...], columns: list[str], delimiter: str, quote: str, strict: bool) -> str:
+    """All columns as text and by position, nothing detected by the engine, lines that do not fit set aside."""
+    types = "{" + ", ".join(f"{c}: 'VARCHAR'" for c in columns) + "}"
+    return (
+        f"read_csv({file_list(paths)}, columns = {types}, delim = {text(delimiter)}, quote = {text(quote)}, escape = {text(quote)}, "
+        f"header = true, auto_detect = false, null_padding = false, strict_mode = {strict}, max_line_size = {_MAX_LINE}, "
+        f"rejects_limit = 0, store_rejects = true, rejects_table = {text(f'rejects of {table}')}, rejects_scan = {text(f'scans of {table}')})"
+    )
+
+
+def _forget(engine: Engine, table: str) -> None:
+    engine.drop(f"rejects of {table}")
+    engine.drop(f"scans of {table}")
+
+
+def _rejected(engine: Engine, files: Files, table: str) -> _Rejected:
+    """The lines that were set aside."""
+    source = f"(SELECT s.file_path AS path, r.line, r.error_type AS kind, r.csv_line FROM {name(f'rejects of {table}')} r JOIN {name(f'scans of {table}')} s USING (scan_id, file_id))"
+    lines, swallowed, wrong_text = engine.one(
+        "SELECT count(DISTINCT (path, line)), coalesce(bool_or(kind <> 'INVALID ENCODING' AND contains(rtrim(csv_line, chr(10) || chr(13)), chr(10))), false), "
+        f"coalesce(count(DISTINCT (path, line)) FILTER (kind = 'INVALID ENCODING') > count(DISTINCT (path, line)) / 2, false) FROM {source}"
+    )
+    first = None
+    if lines:
+        path, line, kind, content = engine.one(
+            f"SELECT path, line, kind, left(csv_line, 10000) FROM {source} ORDER BY path, line, kind LIMIT 1"
+        )
+        first = f"{files.name_of(path)}:{line}: {_words(str(kind), str(content))}"
+    _forget(engine, table)
+    return _Rejected(int(lines), first, bool(swallowed), bool(wrong_text))
+
+
+def _words(kind: str, line: str) -> str:
+    if kind == "UNQUOTED VALUE":
+        open_ = "\n" in line.rstrip("\r\n") or line.count('"') % 2
+        return "a quote that does not close" if open_ else "a quote in the wrong place"
+    return {
+        "TOO MANY COLUMNS": "more fields than column names",
+        "MISSING COLUMNS": "fewer fields than column names",
+        "INVALID ENCODING": "not UTF-8 text",
+        "LINE SIZE OVER MAXIMUM": "a line that is far too long",
+    }.get(kind, kind.lower().replace("_", " "))
+
+
+def _lines(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> Loaded:
+    """The same files with every line for itself. `first` is not known here."""
+    lines = rows = 0
+    for number, (shape, same) in enumerate(files.by_shape().items()):
+        begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
+        source = f"(SELECT line FROM {_reader(table, same, ['line'], _NO_DELIMITER, '', False)} WHERE line IS NOT NULL)"
+        field = _field(shape.delimiter)
+        delimiter = _escaped(shape.delimiter)
+        fields = f"regexp_extract_all({text(shape.delimiter)} || line, {text(f'{delimiter}({field})')}, 1)"
+        whole = f"regexp_full_match(line, {text(f'(?:{field})(?:{delimiter}(?:{field}))*')})"
+        columns = "".join(f"{_unquoted(f'f[{shape.index(p) + 1}]')} AS {name(alias)}, " for p, alias in chosen.items())
+        engine.sql(f"{begin} SELECT {columns}{extra} FROM (SELECT {fields} AS f FROM {source} WHERE {whole}) WHERE len(f) = {len(shape.header)}")
+        lines += int(engine.one(f"SELECT count(*) FROM {source}")[0])
+    rows = int(engine.one(f"SELECT count(*) FROM {name(table)}")[0])
+    rejected = _rejected(engine, files, table).lines // 2  # the files were read twice
+    return Loaded(rows, lines - rows + rejected, None)
+
+
+def _escaped(delimiter: str) -> str:
+    return "\\" + delimiter if delimiter == "|" else delimiter
+
+
+def _field(delimiter: str) -> str:
+    """A regular expression for one field: quoted, or without a quote at its beginning, or empty."""
+    return f'"(?:[^"]|"")*"|[^"{delimiter}][^{delimiter}]*|'
+
+
+def _unquoted(value: str) -> str:
+    inner = f"replace(substr({value}, 2, length({value}) - 2), '\"\"', '\"')"
+    return f"CASE WHEN starts_with({value}, '\"') THEN {inner} ELSE nullif({value}, '') END"
