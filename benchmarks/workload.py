@@ -52,9 +52,10 @@ def write_workload(folder: Path, events: int, seed: int = 11) -> Path:
         f'COPY (SELECT {uid} AS user_id, "user" AS uid, ts, {names}[name + 1] AS event, value, row_number() OVER () AS event_id, '
         f"'{{\"screen\": \"s' || (row_number() OVER () % 40) || '\"}}' AS properties FROM columns) TO '{log}' (FORMAT parquet, COMPRESSION zstd)"
     )
-    con.execute(
-        f"COPY (SELECT {uid} AS user_id, \"user\" AS uid, ts, ['off', 'on'][variant + 1] AS variant FROM exposure_columns ORDER BY ts) TO '{exposures}' (FORMAT parquet)"
+    variants = (
+        f"SELECT {uid} AS user_id, \"user\" AS uid, ts, ['off', 'on'][variant + 1] AS variant FROM exposure_columns"
     )
+    con.execute(f"COPY ({variants} ORDER BY ts) TO '{exposures}' (FORMAT parquet)")
     con.close()
     return folder
 

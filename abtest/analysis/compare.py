@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from abtest.analysis.arms import Arm
 from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, State
 from abtest.language.model import Margin, Metric, MetricUse, Plan
-from abtest.analysis.arms import Arm
 from abtest.stats import margins
 from abtest.stats.inference import Estimate, Inference, no_test
 from abtest.stats.means import welch

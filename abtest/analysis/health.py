@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from abtest.analysis import thresholds as t
+from abtest.analysis.arms import Arm
 from abtest.analysis.result import HealthCheck, HealthLevel, MetricResult
 from abtest.language.model import Experiment, Metric
-from abtest.analysis.arms import Arm
 from abtest.stats.means import welch
 from abtest.stats.moments import PairMoments
 from abtest.stats.ratios import delta

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from abtest.analysis import health
+from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, adjust, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
@@ -35,9 +36,8 @@ from abtest.analysis.segments import split_goals
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
-from abtest.analysis.arms import Arm, arm_of
-from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.plan import Plan, event_parts, make_plan
+from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values, unit_values
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, arm_value, compare
 from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
 from abtest.language.model import Experiment, Metric, MetricUse
-from abtest.analysis.arms import Arm, arm_of
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine

@@ -9,7 +9,23 @@ from hypothesis import strategies as st
 from abtest.stats.multiplicity import benjamini_hochberg, holm
 
 # The fifteen p-values of Benjamini & Hochberg 1995, section 3.2 (reproduced with statsmodels multipletests).
-PAPER = (0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0)
+PAPER = (
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1.0,
+)
 P_VALUES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 
 
