@@ -42,26 +42,30 @@ def unit_values(
     outcomes: Mapping[Column, tuple[str, str]],
 ) -> Values:
     """Materialise the table. `segments` and `outcomes` map to (per-unit table, column)."""
-    units = engine.table("units")
-    joined = units.filter(units.status == USED).select("uid", "u", "variant", "x_day")
+    pieces: list[tuple[str, str, Any]] = []  # (key among the units, key of the piece, table), all joined at the end
     streaks: dict[str, str] = {}
     names = {t.metric.name: f"f{i}" for i, t in enumerate(plan.tasks)}
     if plan.tasks:
         days = _days(engine, plan, logs)
-        for chain in plan.chains:
+        for number, chain in enumerate(plan.chains):
             tasks = [t for t in plan.tasks if t.chain == chain]
             block = block_table(days, chain, tasks)
             columns: dict[str, Any] = {}
             for task in tasks:
                 columns |= unit_columns(block, task, names[task.metric.name])
-            folded = block.table.group_by("u").agg(**columns)
-            joined = joined.left_join(folded, "u").drop("u_right")
+            folded = block.table.group_by("u").agg(**columns).rename({f"u{number}": "u"})
+            pieces.append(("u", f"u{number}", engine.keep(f"folds_{number}", folded)))
             for task in tasks:
                 if task.metric.fold is not None and task.metric.fold.name == "streak":
                     alias = f"{names[task.metric.name]}_run"
                     streaks[task.metric.name] = alias
-                    joined = joined.left_join(streak_table(block, task, alias), "u").drop("u_right")
-    joined = _tables(engine, joined, segments, outcomes)
+                    runs = streak_table(block, task, alias).rename({f"{alias}_u": "u"})
+                    pieces.append(("u", f"{alias}_u", engine.keep(alias, runs)))
+    pieces += _tables(engine, segments, outcomes)
+    units = engine.table("units")
+    joined = units.filter(units.status == USED).select("uid", "u", "variant", "x_day")
+    for key, other, piece in pieces:
+        joined = joined.left_join(piece, joined[key] == piece[other])
     return _select(engine, joined, plan, metrics, names, streaks, segments, outcomes)
 
 
@@ -102,18 +106,21 @@ def _scales(engine: Engine, plan: Plan, logs: Mapping[str, Log]) -> dict[Counter
 
 
 def _tables(
-    engine: Engine, joined: Any, segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]
-) -> Any:
+    engine: Engine, segments: Mapping[str, tuple[str, str]], outcomes: Mapping[Column, tuple[str, str]]
+) -> list[tuple[str, str, Any]]:
+    """The per-unit tables with the columns that are wanted of them."""
     wanted: dict[str, dict[str, str]] = {}
     for dimension, (table, column) in segments.items():
         wanted.setdefault(table, {})[f"s_{dimension}"] = column
     for i, (table, column) in enumerate(outcomes.values()):
         wanted.setdefault(table, {})[f"o{i}"] = column
-    for table, columns in sorted(wanted.items()):
+    found: list[tuple[str, str, Any]] = []
+    for number, (table, columns) in enumerate(sorted(wanted.items())):
         right = engine.table(table)
-        right = right.select("uid", **{alias: right[column] for alias, column in columns.items()})
-        joined = joined.left_join(right, "uid").drop("uid_right")
-    return joined
+        key = f"uid{number}"
+        piece = right.select(**{key: right.uid}, **{alias: right[column] for alias, column in columns.items()})
+        found.append(("uid", key, piece))
+    return found
 
 
 def _select(
