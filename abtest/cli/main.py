@@ -81,7 +81,7 @@ def main() -> None:
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; nothing was written", err=True)
+        click.echo("stopped; the run in progress wrote nothing", err=True)
         sys.exit(130)
     except click.ClickException as e:
         e.show()

@@ -127,9 +127,13 @@ def _writable(target: Path) -> None:
     import os
 
     existing = target
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        possible = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+    except (OSError, ValueError):  # a name that is too long
+        possible = False
+    if not possible:
         raise UserError(
             [Problem("E003", f"cannot write into {quoted(target)}", None, "Choose another folder:  --out DIR")],
             exit_code=2,

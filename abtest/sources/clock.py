@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
 from abtest.language.model import Source
-from abtest.problems import data_error, quoted
+from abtest.problems import UserError, data_error, quoted
 from abtest.sources.engine import Engine, name
 from abtest.sources.read import Raw, type_is
 from abtest.sources.times import DAY, EARLIEST, LATEST, day_sql, instant_sql
 
 _ZONE = r"(?i)\d{2}:\d{2}.*([+-]\d{2}(:?\d{2})?|z|utc)$"
+_ODD_WORDS = r"[A-Za-z]{2,}|/|\["
+"""Zones by name, AM and PM: the engine would read such a time and silently leave the word out."""
 _EPOCHS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
-_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "text": "written dates"}
+_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ def clock_of(engine: Engine, source: Source, raw: Raw, zone: str) -> Clock:
     trimmed = f"trim({column})"
     if how == "date":
         return Clock("CAST(NULL AS BIGINT)", _date_sql(trimmed), True, own_zone)
-    numeric = f"regexp_full_match({trimmed}, '-?[0-9]+([.][0-9]+)?([eE][+]?[0-9]+)?')"
-    dates, numbers, zoned, local = engine.one(
-        f"SELECT count(*) FILTER (length(t) <= 10 AND TRY_CAST(t AS DATE) IS NOT NULL), count(*) FILTER ({numeric.replace(trimmed, 't')}), "
-        f"count(*) FILTER (regexp_matches(t, '{_ZONE}')), "
-        f"count(*) FILTER (length(t) > 10 AND NOT regexp_matches(t, '{_ZONE}') AND TRY_CAST(t AS TIMESTAMP) IS NOT NULL) "
+    numeric = "regexp_full_match(t, '-?[0-9]+([.][0-9]+)?([eE][+]?[0-9]+)?')"
+    has_zone = f"regexp_matches(t, '{_ZONE}')"
+    dates, numbers, zoned, local, spaced, odd = engine.one(
+        f"SELECT count(*) FILTER (length(t) <= 10 AND TRY_CAST(t AS DATE) IS NOT NULL), count(*) FILTER ({numeric}), "
+        f"count(*) FILTER ({has_zone}), count(*) FILTER (length(t) > 10 AND NOT {has_zone} AND TRY_CAST(t AS TIMESTAMP) IS NOT NULL), "
+        "count(*) FILTER (contains(t, ' +') OR contains(t, ' -')), "
+        "count(*) FILTER (contains(t, '/') OR contains(t, '[') OR ends_with(t, 'M') OR ends_with(t, 'm') OR ends_with(t, 'T')) "
         f"FROM (SELECT {trimmed} AS t FROM {name(raw.table)})"
     )
     if how in ("auto", "epoch auto") and numbers and numbers >= max(dates, zoned, local):
@@ -68,7 +73,13 @@ def clock_of(engine: Engine, source: Source, raw: Raw, zone: str) -> Clock:
         return Clock("CAST(NULL AS BIGINT)", _date_sql(trimmed), True, own_zone)
     if numbers and how == "auto" and numbers > 0.01 * (numbers + dates + zoned + local):
         raise _mixed(source, raw, {"epoch numbers": numbers, "written times": dates + zoned + local})
-    written = f"CASE WHEN regexp_matches({trimmed}, '{_ZONE}') THEN epoch_us(TRY_CAST({trimmed} AS TIMESTAMPTZ)) ELSE {instant_sql(f'epoch_us(TRY_CAST({trimmed} AS TIMESTAMP))', own_zone)} END"
+    # "2026-03-05 10:00:00 +0000": the engine wants no blank before the zone.
+    joined = f"regexp_replace({trimmed}, ' ([+-])', '\\1')" if spaced else trimmed
+    unknown = f" WHEN regexp_matches({trimmed}, '{_ODD_WORDS}') THEN NULL" if odd else ""
+    written = (
+        f"CASE WHEN regexp_matches({trimmed}, '{_ZONE}') THEN epoch_us(TRY_CAST({joined} AS TIMESTAMPTZ)){unknown} "
+        f"ELSE {instant_sql(f'epoch_us(TRY_CAST({trimmed} AS TIMESTAMP))', own_zone)} END"
+    )
     clock = _timed(written, own_zone, zone)
     return Clock(clock.instant, clock.day, False, own_zone, 0 if source.timezone else local + dates)
 
@@ -84,31 +95,65 @@ def _timed(instant: str, own_zone: str, zone: str) -> Clock:
 
 
 def _epoch(column: str, factor: int) -> str:
+    """`factor` 0 means nanoseconds, which are finer than what is kept."""
+    if factor == 0:
+        return f"CAST(TRY_CAST({column} AS DECIMAL(30, 6)) AS HUGEINT) // 1000"
     return f"CAST(round(TRY_CAST({column} AS DECIMAL(30, 6)) * {factor}) AS HUGEINT)"
 
 
 def _epoch_auto(engine: Engine, source: Source, raw: Raw, column: str, own_zone: str, zone: str) -> Clock:
     """Epoch numbers by magnitude; one file has one unit, otherwise somebody must say which."""
     value = f"TRY_CAST({column} AS DOUBLE)"
-    seconds, millis, micros = engine.one(
-        f"SELECT count(*) FILTER (v >= 9e8 AND v < 1e11), count(*) FILTER (v >= 9e11 AND v < 1e14), count(*) FILTER (v >= 9e14 AND v < 1e17) "
-        f"FROM (SELECT {value} AS v FROM {name(raw.table)})"
+    ranges = {"s": "9e8 AND v < 1e11", "ms": "9e11 AND v < 1e14", "us": "9e14 AND v < 1e17", "ns": "9e17 AND v < 1e20"}
+    counts = engine.one(
+        f"SELECT {', '.join(f'count(*) FILTER (v >= {r})' for r in ranges.values())} FROM (SELECT {value} AS v FROM {name(raw.table)})"
     )
-    seen = {k: v for k, v in (("s", seconds), ("ms", millis), ("us", micros)) if v}
+    seen = {k: int(v) for k, v in zip(ranges, counts, strict=True) if v}
     if len(seen) > 1:
         raise _mixed(source, raw, {_NAMES[k]: v for k, v in seen.items()})
     unit = next(iter(seen), "s")
-    return _timed(_epoch(column, _EPOCHS[f"epoch {unit}"]), own_zone, zone)
+    return _timed(_epoch(column, _EPOCHS.get(f"epoch {unit}", 0)), own_zone, zone)
 
 
-def _mixed(source: Source, raw: Raw, seen: dict[str, int]) -> Exception:
+def _mixed(source: Source, raw: Raw, seen: dict[str, int]) -> UserError:
     assert source.time is not None
-    counts = ", ".join(
-        f"{count:,} rows in {what}" for what, count in sorted(seen.items(), key=lambda kv: (-kv[1], kv[0]))
-    )
+    ordered = sorted(seen.items(), key=lambda kv: (-kv[1], kv[0]))
+    counts = ", ".join(f"{count:,} {'row' if count == 1 else 'rows'} in {what}" for what, count in ordered)
+    how = next((k for k, v in _FORMAT_WORDS.items() if v == ordered[0][0]), "epoch auto")
     return data_error(
         "E507",
         f"source {source.name}: the times in {quoted(source.time.path)} of {raw.files.what} are in mixed units: {counts}",
-        "Say which is right, and the others are set aside as bad times:  time: {from: …, as: epoch ms}",
+        f"Say which is right, and the others are set aside as bad times:  time: {{from: {source.time.path}, as: {how}}}",
         source.place,
     )
+
+
+_FORMAT_WORDS = {
+    "epoch s": "seconds", "epoch ms": "milliseconds", "epoch us": "microseconds", "iso": "written times",
+}  # fmt: skip
+
+
+def unreadable(engine: Engine, source: Source, raw: Raw) -> UserError:
+    """No row has a time: an example of what stands there, and what would be read."""
+    assert source.time is not None
+    path, how = source.time.path, source.time.format
+    example = engine.one(f"SELECT min({raw.text(path)}) FROM {name(raw.table)}")[0]
+    message = f"source {source.name}: no row of {raw.files.what} has a time in {quoted(path)} that can be read"
+    if example is None:
+        return data_error("E510", f"{message}: it is always empty", "", source.place)
+    return data_error(
+        "E510", f"{message}, such as {quoted(example)}", _time_hint(path, how, str(example)), source.place
+    )
+
+
+def _time_hint(path: str, how: str, example: str) -> str:
+    number = re.fullmatch(r"(\d+)(\.\d+)?", example)
+    digits = len(number[1]) if number else 0
+    unit = {10: "epoch s", 13: "epoch ms", 16: "epoch us"}.get(digits)
+    if unit is not None and how != unit:
+        return f"Such numbers look like  time: {{from: {path}, as: {unit}}}"
+    if how.startswith("epoch") or how == "day number":
+        return f"It is declared as {how}; without  as:  the format is found by itself."
+    if re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", example):
+        return "Dates are read year first, 2026-03-05: a day and a month that are mixed up cannot be noticed."
+    return "Times are read as 2026-03-05 14:30:00, with or without a zone such as +01:00, or as epoch numbers."

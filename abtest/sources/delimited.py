@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from abtest.problems import data_error
-from abtest.sources.engine import Engine, name, text
+from abtest.sources.engine import Engine, name, printable, text
 from abtest.sources.files import Files, file_list
-from abtest.sources.shape import Shape, intact
+from abtest.sources.shape import intact
 
 MAX_BROKEN_SHARE = 0.05
 """Above this share of unparsable lines the file is taken to be of another shape, not merely damaged."""
@@ -35,27 +35,34 @@ class _Rejected(NamedTuple):
     wrong_text: bool
 
 
-def read_csv(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> Loaded:
-    """Write the columns `chosen` (path -> alias) of all files to `table`, with the SQL `extra` as last columns.
+def read_csv(engine: Engine, files: Files, chosen: dict[str, str], table: str, row_id: bool) -> Loaded:
+    """Write the columns `chosen` (column -> alias) of all files to `table`, and `row_id`, a number when it is wanted.
 
     Raises UserError (exit 3) when too many lines are unparsable.
     """
-    rejected = _records(engine, files, chosen, table, extra)
+    rejected = _records(engine, files, chosen, table, row_id)
     count = int(engine.one(f"SELECT count(*) FROM {name(table)}")[0])
     found = Loaded(count, rejected.lines, rejected.first)
     if rejected.lines:
         for path, shown in zip(files.paths, files.names, strict=True):
             if path.suffix.lower() == ".gz":
-                intact(path, shown)
+                intact(path, printable(shown))
     if rejected.swallowed:
-        by_line = _lines(engine, files, chosen, f"{table} by line", extra)
+        by_line = _lines(engine, files, chosen, f"{table}_by_line", row_id)
         if by_line.rows > found.rows:
-            engine.sql(f"CREATE OR REPLACE TEMP TABLE {name(table)} AS FROM {name(f'{table} by line')}")
+            engine.drop(table)
+            engine.sql(f"ALTER TABLE {name(f'{table}_by_line')} RENAME TO {name(table)}")
             found = Loaded(by_line.rows, by_line.unparsable, rejected.first)
-        engine.drop(f"{table} by line")
+        else:
+            engine.drop(f"{table}_by_line")
     if found.unparsable > MAX_BROKEN_SHARE * (found.rows + found.unparsable):
         raise _too_broken(found, rejected.wrong_text)
     return found
+
+
+def numbered(row_id: bool, group: int) -> str:
+    """SQL: a number per row over all groups of files."""
+    return f"'{group}:' || CAST(row_number() OVER () AS VARCHAR) AS row_id" if row_id else "0 AS row_id"
 
 
 def _too_broken(found: Loaded, wrong_text: bool) -> Exception:
@@ -70,26 +77,26 @@ def _too_broken(found: Loaded, wrong_text: bool) -> Exception:
     )
 
 
-def _records(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> _Rejected:
+def _records(engine: Engine, files: Files, chosen: dict[str, str], table: str, row_id: bool) -> _Rejected:
     import duckdb
 
     try:
-        return _load(engine, files, chosen, table, extra, strict=True)
+        return _load(engine, files, chosen, table, row_id, strict=True)
     except duckdb.InvalidInputException as e:
         if "state machine" not in str(e):
             raise
         # Lines that end in different ways; the lenient parser takes them as they come.
-        return _load(engine, files, chosen, table, extra, strict=False)
+        return _load(engine, files, chosen, table, row_id, strict=False)
 
 
-def _load(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str, *, strict: bool) -> _Rejected:
+def _load(engine: Engine, files: Files, chosen: dict[str, str], table: str, row_id: bool, *, strict: bool) -> _Rejected:
     _forget(engine, table)
     for number, (shape, same) in enumerate(files.by_shape().items()):
         begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
         columns = "".join(f"h{shape.index(path)} AS {name(alias)}, " for path, alias in chosen.items())
         names = [f"h{i}" for i in range(len(shape.header))]
         reader = _reader(table, same, names, shape.delimiter, '"', strict)
-        engine.sql(f"{begin} SELECT {columns}{extra} FROM {reader}")
+        engine.sql(f"{begin} SELECT {columns}{numbered(row_id, number)} FROM {reader}")
     return _rejected(engine, files, table)
 
 
@@ -99,18 +106,18 @@ def _reader(table: str, paths: tuple[Path, ...], columns: list[str], delimiter: 
     return (
         f"read_csv({file_list(paths)}, columns = {types}, delim = {text(delimiter)}, quote = {text(quote)}, escape = {text(quote)}, "
         f"header = true, auto_detect = false, null_padding = false, strict_mode = {strict}, max_line_size = {_MAX_LINE}, "
-        f"rejects_limit = 0, store_rejects = true, rejects_table = {text(f'rejects of {table}')}, rejects_scan = {text(f'scans of {table}')})"
+        f"rejects_limit = 0, store_rejects = true, rejects_table = {text(f'rejects_of_{table}')}, rejects_scan = {text(f'scans_of_{table}')})"
     )
 
 
 def _forget(engine: Engine, table: str) -> None:
-    engine.drop(f"rejects of {table}")
-    engine.drop(f"scans of {table}")
+    engine.drop(f"rejects_of_{table}")
+    engine.drop(f"scans_of_{table}")
 
 
 def _rejected(engine: Engine, files: Files, table: str) -> _Rejected:
     """The lines that were set aside."""
-    source = f"(SELECT s.file_path AS path, r.line, r.error_type AS kind, r.csv_line FROM {name(f'rejects of {table}')} r JOIN {name(f'scans of {table}')} s USING (scan_id, file_id))"
+    source = f"(SELECT s.file_path AS path, r.line, r.error_type AS kind, r.csv_line FROM {name(f'rejects_of_{table}')} r JOIN {name(f'scans_of_{table}')} s USING (scan_id, file_id))"
     lines, swallowed, wrong_text = engine.one(
         "SELECT count(DISTINCT (path, line)), coalesce(bool_or(kind <> 'INVALID ENCODING' AND contains(rtrim(csv_line, chr(10) || chr(13)), chr(10))), false), "
         f"coalesce(count(DISTINCT (path, line)) FILTER (kind = 'INVALID ENCODING') > count(DISTINCT (path, line)) / 2, false) FROM {source}"
@@ -137,9 +144,9 @@ def _words(kind: str, line: str) -> str:
     }.get(kind, kind.lower().replace("_", " "))
 
 
-def _lines(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> Loaded:
+def _lines(engine: Engine, files: Files, chosen: dict[str, str], table: str, row_id: bool) -> Loaded:
     """The same files with every line for itself. `first` is not known here."""
-    lines = rows = 0
+    _forget(engine, table)
     for number, (shape, same) in enumerate(files.by_shape().items()):
         begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
         source = f"(SELECT line FROM {_reader(table, same, ['line'], _NO_DELIMITER, '', False)} WHERE line IS NOT NULL)"
@@ -147,12 +154,14 @@ def _lines(engine: Engine, files: Files, chosen: dict[str, str], table: str, ext
         delimiter = _escaped(shape.delimiter)
         fields = f"regexp_extract_all({text(shape.delimiter)} || line, {text(f'{delimiter}({field})')}, 1)"
         whole = f"regexp_full_match(line, {text(f'(?:{field})(?:{delimiter}(?:{field}))*')})"
+        split = f"SELECT CASE WHEN {whole} THEN {fields} END AS f FROM {source}"
         columns = "".join(f"{_unquoted(f'f[{shape.index(p) + 1}]')} AS {name(alias)}, " for p, alias in chosen.items())
-        engine.sql(f"{begin} SELECT {columns}{extra} FROM (SELECT {fields} AS f FROM {source} WHERE {whole}) WHERE len(f) = {len(shape.header)}")
-        lines += int(engine.one(f"SELECT count(*) FROM {source}")[0])
-    rows = int(engine.one(f"SELECT count(*) FROM {name(table)}")[0])
-    rejected = _rejected(engine, files, table).lines // 2  # the files were read twice
-    return Loaded(rows, lines - rows + rejected, None)
+        fits = f"coalesce(len(f) = {len(shape.header)}, false)"
+        engine.sql(f"{begin} SELECT {columns}{fits} AS fits, {numbered(row_id, number)} FROM ({split})")
+    lines, rows = engine.one(f"SELECT count(*), count(*) FILTER (fits) FROM {name(table)}")
+    engine.sql(f"DELETE FROM {name(table)} WHERE NOT fits")
+    rejected = _rejected(engine, files, table).lines
+    return Loaded(int(rows), int(lines - rows) + rejected, None)
 
 
 def _escaped(delimiter: str) -> str:

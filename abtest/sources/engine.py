@@ -124,13 +124,17 @@ def open_engine(folder: Path, *, threads: int | None = None, memory: str | None 
     except Exception as e:
         raise data_error("E500", f"the engine cannot start: {_first_line(e)}") from e
     engine = Engine(backend, folder, Path(tempfile.mkdtemp(prefix="abtest-")))
-    engine.sql(f"SET temp_directory = {text(str(engine.spill))}")
-    engine.sql("SET TimeZone = 'UTC'")
-    engine.sql("SET enable_progress_bar = false")
-    # Nothing here depends on the order of rows, so the engine need not keep it.
-    engine.sql("SET preserve_insertion_order = false")
-    engine.sql(f"SET allowed_directories = [{text(str(folder.resolve()) + '/')}]")
-    engine.sql("SET enable_external_access = false")
+    try:
+        engine.sql(f"SET temp_directory = {text(str(engine.spill))}")
+        engine.sql("SET TimeZone = 'UTC'")
+        engine.sql("SET enable_progress_bar = false")
+        # Nothing here depends on the order of rows, so the engine need not keep it.
+        engine.sql("SET preserve_insertion_order = false")
+        engine.sql(f"SET allowed_directories = [{text(str(folder.resolve()) + '/')}]")
+        engine.sql("SET enable_external_access = false")
+    except BaseException:
+        engine.close()
+        raise
     return engine
 
 
@@ -168,7 +172,9 @@ def engine_problem(error: Exception, what: str) -> UserError:
     if "gzip" in lower and ("unexpected end" in lower or "truncated" in lower):
         return truncated(what)
     if "gzip" in lower:
-        return data_error("E504", f"{what} is not gzip-compressed, though its name says so", "Rename it, or export it again.")
+        return data_error(
+            "E504", f"{what} is not gzip-compressed, though its name says so", "Rename it, or export it again."
+        )
     if "magic bytes" in lower or "too small to be a parquet" in lower:
         return data_error("E504", f"{what} is not a Parquet file, or only a part of one", "Export it again.")
     if ".parquet" in what or ".pq" in what:

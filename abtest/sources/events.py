@@ -7,21 +7,18 @@ number `p_<property>` per property. Units without rows are not here; they are in
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abtest.language.model import Event, Source
 from abtest.problems import data_error
-from abtest.sources.clock import clock_of
-from abtest.sources.engine import Engine, name, text
+from abtest.sources.clock import clock_of, unreadable
+from abtest.sources.engine import Engine, name, reading, text
+from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import property_sql, where_sql
+from abtest.sources.rows import not_numbers, property_sql, where_props, where_sql
+from abtest.sources.stray import dense_end
 from abtest.sources.units import MIXED, STATUS_NAMES, TABLE, unit_sql
-
-STRAY_GAP = 30
-"""Days without any row after which later rows are taken to be stray (a clock set to 2099)."""
-STRAY_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,22 @@ def read_log(
 
     Raises UserError (exit 3) when nothing in the log can be used.
     """
+    with reading(engine, raw.files.what):
+        return _read_log(engine, source, raw, unit, zone, events, props, last_day, detail, strict)
+
+
+def _read_log(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    unit: str,
+    zone: str,
+    events: Mapping[str, Event],
+    props: set[str],
+    last_day: int | None,
+    detail: bool,
+    strict: bool,
+) -> Log:
     if raw.rows == 0:
         raise data_error(
             "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
@@ -75,13 +88,18 @@ def read_log(
     flags = {f"is_{n}": _event_sql(e, codes) for n, e in sorted(events.items())}
     tests = {f"w_{n}": where_sql(e.where, source, raw) for n, e in sorted(events.items()) if e.where is not None}
     numbers = {f"p_{p.name}": property_sql(p, raw) for p in source.properties if p.name in props}
+    numeric = _numeric_paths(source, raw, events, props)
     extra = "".join(f", {sql} AS {name(alias)}" for alias, sql in {**tests, **numbers}.items())
+    if numeric:
+        named = "true" if any(not e.names for e in events.values()) else "code IS NOT NULL"
+        extra += f", ({named} AND ({' OR '.join(raw.unreadable(p) for p in numeric)})) AS bad_number"
     keys = _dedupe_columns(source, raw, unit, uid, event_name)
     dedupe = "".join(f", {sql} AS dedupe_{i}" for i, sql in enumerate(keys))
     inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted, CAST({code} AS SMALLINT) AS code{extra}{dedupe} FROM {name(raw.table)}"
     day = "given_day" if clock.date_only else clock.day
     columns = "".join(f", {sql} AS {name(alias)}" for alias, sql in flags.items())
     columns += "".join(f", r.{name(c)}" for c in numbers) + (", r.instant" if detail else "")
+    columns += ", r.bad_number" if numeric else ""
     repeated = "false"
     if keys:
         # "Keep first": by time, then by everything else, so that the order of the file does not matter.
@@ -103,7 +121,36 @@ def read_log(
         f"hash(r.uid, r.instant, r.day{''.join(f', r.{name(c)}' for c in ('code', *tests, *numbers))}) AS print{columns} "
         f"FROM (SELECT *, {day} AS day FROM ({inner})) r LEFT JOIN {TABLE} k USING (uid)"
     )
-    return _summary(engine, source, raw, table, clock.date_only, clock.without_zone, last_day, strict)
+    notes = [("without_zone", clock.without_zone)] if clock.without_zone else []
+    notes += _bad_numbers(engine, source, raw, table, numeric)
+    return _summary(engine, source, raw, table, uid, clock.date_only, notes, last_day, strict)
+
+
+def _numeric_paths(source: Source, raw: Raw, events: Mapping[str, Event], props: set[str]) -> tuple[str, ...]:
+    """Paths of text whose values are used as numbers."""
+    tested = {p for e in events.values() for p in where_props(e.where)}
+    found = (
+        p.path for p in source.properties if p.name in props | tested and p.type in ("number", "money", "duration")
+    )
+    return tuple(path for path in dict.fromkeys(found) if path in raw.types and raw.types[path] == "VARCHAR")
+
+
+def _bad_numbers(
+    engine: Engine, source: Source, raw: Raw, table: str, numeric: tuple[str, ...]
+) -> list[tuple[str, int]]:
+    """A note of the rows whose number cannot be read. Raises UserError when no value of a property is a number."""
+    if not numeric:
+        return []
+    any_, counted = engine.one(
+        f"SELECT count(*) FILTER (bad_number), count(*) FILTER (bad_number AND step IS NULL) FROM {name(table)}"
+    )
+    for path in numeric if any_ else ():
+        bad, good, example = engine.one(
+            f"SELECT count(*) FILTER ({raw.unreadable(path)}), count({raw.number(path)}), min({raw.text(path)}) FROM {name(raw.table)}"
+        )
+        if bad and not good:
+            raise not_numbers(source, raw, path, bad, bad, example)
+    return [("bad_number", int(counted))] if counted else []
 
 
 def _event_sql(event: Event, codes: Mapping[str, int]) -> str:
@@ -137,8 +184,9 @@ def _summary(
     source: Source,
     raw: Raw,
     table: str,
+    uid: str,
     date_only: bool,
-    without_zone: int,
+    notes: list[tuple[str, int]],
     last_day: int | None,
     strict: bool,
 ) -> Log:
@@ -147,13 +195,7 @@ def _summary(
         for d, n in engine.rows(f"SELECT day, count(*) FROM {name(table)} WHERE day IS NOT NULL GROUP BY 1 ORDER BY 1")
     ]
     if not per_day:
-        raise data_error(
-            "E510",
-            f"source {source.name}: no row of {raw.files.what} has a time that can be read",
-            "Say how the time is written:  time: {from: COLUMN, as: epoch ms}",
-            source.place,
-        )
-    notes = [("without_zone", without_zone)] if without_zone else []
+        raise unreadable(engine, source, raw)
     dense = dense_end(per_day)
     stray = sum(n for d, n in per_day if d > dense)
     if stray:
@@ -176,7 +218,9 @@ def _summary(
         known = "count(*) FILTER (variant IS NOT NULL OR step = 'mixed')"
         unassigned, known = engine.one(f"SELECT count(*) FILTER (step = 'unassigned'), {known} FROM {name(table)}")
         if unassigned and not known:
-            raise _no_match(engine, source, raw)
+            raise no_match(engine, source, raw, uid)
+    if strict:
+        ids_fit(engine, source, raw, uid)
     digest = engine.one(f"SELECT sum(CAST(print AS HUGEINT)) % 18446744073709551616 FROM {name(table)}")[0]
     return Log(
         source.name,
@@ -190,44 +234,3 @@ def _summary(
         f"{int(digest or 0):016x}",
         tuple(notes),
     )
-
-
-def dense_end(per_day: list[tuple[int, int]]) -> int:
-    """The last date of the data, without a few stray rows far in the future.
-
-    >>> dense_end([(1, 50), (2, 60), (9000, 1)]), dense_end([(1, 50), (60, 50)])
-    (2, 60)
-    """
-    total = sum(n for _, n in per_day)
-    later = total
-    for (day, count), (following, _) in itertools.pairwise(per_day):
-        later -= count
-        if following - day > STRAY_GAP and later <= STRAY_SHARE * total:
-            return day
-    return per_day[-1][0]
-
-
-def _no_match(engine: Engine, source: Source, raw: Raw) -> Exception:
-    """No unit of the log was exposed: most often two exports that write ids differently."""
-    sample = [
-        str(r[0])
-        for r in engine.rows(
-            f"SELECT min(uid) FROM {TABLE} WHERE status = 0 UNION ALL SELECT max(uid) FROM {TABLE} WHERE status = 0"
-        )
-    ]
-    path = next(iter(dict(source.units).values()))
-    column = raw.text(path) if path in raw.columns else "NULL"
-    here = [
-        str(r[0])
-        for r in engine.rows(
-            f"SELECT min({column}) FROM {name(raw.table)} UNION ALL SELECT max({column}) FROM {name(raw.table)}"
-        )
-    ]
-    hint = "Both must hold the same ids of the same unit."
-    float_here, float_there = (any(s.endswith(".0") and s[:-2].isdigit() for s in ids) for ids in (here, sample))
-    if float_here != float_there:
-        which = f"in {raw.files.names[0]}" if float_here else "in the exposures"
-        hint = f"The ids {which} became decimal numbers (such as 123.0). Export them as text."
-    elif {len(s) for s in here} != {len(s) for s in sample} and all(s.isdigit() for s in (*here, *sample)):
-        hint = "The ids have different lengths: leading zeros may be lost. Export them as text."
-    return data_error("E512", f"source {source.name}: none of its units is in the exposures", hint, source.place)

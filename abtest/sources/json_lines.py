@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 from abtest.problems import data_error
-from abtest.sources.delimited import MAX_BROKEN_SHARE, Loaded
-from abtest.sources.engine import Engine, name, text
+from abtest.sources.delimited import MAX_BROKEN_SHARE, Loaded, numbered
+from abtest.sources.engine import Engine, name, printable, text
 from abtest.sources.files import Files, file_list
 from abtest.sources.shape import intact
 
@@ -25,7 +25,10 @@ def segments(path: str) -> tuple[str, ...]:
     >>> segments("context.'utm.source'.0")
     ('context', 'utm.source', '0')
     """
-    return tuple(part[1:-1] if len(part) > 1 and part[0] == part[-1] == "'" else part for part in re.findall(r"'[^']*'|[^.]+", path))
+    return tuple(
+        part[1:-1] if len(part) > 1 and part[0] == part[-1] == "'" else part
+        for part in re.findall(r"'[^']*'|[^.]+", path)
+    )
 
 
 def pointer(path: str) -> str:
@@ -37,14 +40,14 @@ def pointer(path: str) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in segments(path))
 
 
-def read_json(engine: Engine, files: Files, chosen: dict[str, str], table: str, extra: str) -> Loaded:
-    """Write the values at `chosen` (path -> alias) of all files to `table`, with the SQL `extra` as last columns.
+def read_json(engine: Engine, files: Files, chosen: dict[str, str], table: str, row_id: bool) -> Loaded:
+    """Write the values at `chosen` (path -> alias) of all files to `table`, and `row_id`, a number when it is wanted.
 
     Raises UserError (exit 3) when too many lines are unparsable.
     """
     fields = "".join(f"json_extract_string(json, {text(pointer(p))}) AS {name(alias)}, " for p, alias in chosen.items())
     engine.sql(
-        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {fields}{_is_object('json')} IS NOT TRUE AS broken, {extra} FROM {_reader(files)}"
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {fields}{_is_object('json')} IS NOT TRUE AS broken, {numbered(row_id, 0)} FROM {_reader(files)}"
     )
     lines, broken = engine.one(f"SELECT count(*), count(*) FILTER (broken) FROM {name(table)}")
     if not broken:
@@ -91,7 +94,7 @@ def _first_broken(files: Files) -> tuple[str, str]:
     """Where the first line that is no object stands. Raises UserError when a gzip file is damaged."""
     for path, shown in zip(files.paths, files.names, strict=True):
         if path.suffix.lower() == ".gz":
-            intact(path, shown)
+            intact(path, printable(shown))
     for path in files.paths:
         found = _broken_line(path)
         if found is not None:

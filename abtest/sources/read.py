@@ -6,20 +6,20 @@ are counted, with the place of the first.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+
+import duckdb
 
 from abtest.language.model import Source
 from abtest.language.read_sources import ROW_NUMBER
-from abtest.language.suggest import did_you_mean
-from abtest.problems import Place, data_error, quoted
-from abtest.sources.engine import Engine, engine_problem, name, text
-from abtest.sources.files import Files, Shape
-
-MAX_BROKEN_SHARE = 0.05
-MAX_BROKEN_LINES = 10
-"""Above this share (and number) of unparsable lines a file is taken to be of another shape, not merely damaged."""
+from abtest.language.suggest import did_you_mean, nearest
+from abtest.problems import Place, UserError, data_error, quoted
+from abtest.sources.delimited import read_csv
+from abtest.sources.engine import Engine, name, printable, reading, text
+from abtest.sources.files import Files, file_list
+from abtest.sources.json_lines import keys_at, pointer, read_json, segments
+from abtest.sources.shape import intact
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class Raw:
             value = flag
         return f"(CASE WHEN isfinite({value}) THEN {value} END)"
 
+    def unreadable(self, path: str) -> str:
+        """SQL: there is a value at `path`, and it is no number."""
+        return f"({self.text(path)} IS NOT NULL AND {self.number(path)} IS NULL)"
+
 
 def paths_of(source: Source, unit: str, props: set[str]) -> tuple[str, ...]:
     """The paths that this run reads from a source: its mapped columns, the unit, and the named properties."""
@@ -72,198 +76,210 @@ def paths_of(source: Source, unit: str, props: set[str]) -> tuple[str, ...]:
 def read_raw(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
     """The raw table of one source. Raises UserError (exit 3) when a file cannot be read or lacks a column."""
     try:
-        if files.format == "csv":
-            return _read_csv(engine, source, files, paths)
-        if files.format == "ndjson":
-            return _read_ndjson(engine, source, files, paths)
-        return _read_parquet(engine, source, files, paths)
-    except Exception as e:
-        if "duckdb" in type(e).__module__ and "Interrupt" not in type(e).__name__:
-            raise engine_problem(e, files.what) from e
+        with reading(engine, files.what):
+            if files.format == "csv":
+                return _read_csv(engine, source, files, paths)
+            if files.format == "ndjson":
+                return _read_ndjson(engine, source, files, paths)
+            return _read_parquet(engine, source, files, paths)
+    except UserError as e:
+        if isinstance(e.__cause__, duckdb.Error):
+            _intact(files)  # says more about a damaged file than the engine does
         raise
 
 
-def _file_list(files: Files) -> str:
-    return "[" + ", ".join(text(str(p.resolve())) for p in files.paths) + "]"
+def _intact(files: Files) -> None:
+    for path in files.paths:
+        if path.suffix.lower() == ".gz":
+            intact(path, files.name_of(path))
 
 
-def _missing(source: Source, files: Files, path: str, known: tuple[str, ...]) -> Exception:
-    hint = did_you_mean(path, known, "Columns")
-    return data_error(
-        "E503", f"source {source.name}: {files.names[0]} has no column {quoted(path)}", hint, source.place
-    )
+def _missing(source: Source, file: str, path: str, known: tuple[str, ...]) -> UserError:
+    listed = [printable(k, 60) for k in known if k]
+    hint = did_you_mean(path, listed, "Columns")
+    if sum(_like_data(k) for k in known) > 1:
+        hint += "\nThe first line looks like data; it must name the columns."
+    return data_error("E503", f"source {source.name}: {file} has no column {quoted(path)}", hint, source.place)
+
+
+def _like_data(word: str) -> bool:
+    return not word or re.match(r"-?[0-9][-0-9.:TZ+ ]*$", word) is not None
+
+
+def _required(source: Source) -> set[str]:
+    """Paths without which nothing can be computed; a key that only a test names may be absent from every object."""
+    time = {source.time.path} if source.time is not None else set()
+    numeric = {p.path for p in source.properties if p.type in ("number", "money", "duration")}
+    return {p for _, p in source.units} | {p for p in (source.event, source.variant, source.flag) if p} | time | numeric
+
+
+def _row_id(source: Source) -> bool:
+    """Whether each row is a unit of its own and needs a number."""
+    return any(path == ROW_NUMBER for _, path in source.units)
+
+
+def _column_of(path: str, header: tuple[str, ...]) -> str | None:
+    """The column that a path names: as it stands, or without the quotes that a name with dots needs."""
+    if path in header:
+        return path
+    bare = ".".join(segments(path))
+    return bare if bare in header else None
 
 
 def _read_csv(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
     table = f"raw_{source.name}"
-    for path in paths:
-        if path not in files.header:
-            raise _missing(source, files, path, files.header)
-    chosen = {path: f"c{i}" for i, path in enumerate(paths)}
-    engine.sql(f"DROP TABLE IF EXISTS {name('rejects_' + source.name)}")
-    engine.sql(f"DROP TABLE IF EXISTS {name('scans_' + source.name)}")
-    for number, (shape, same) in enumerate(files.by_shape().items()):
-        begin = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS" if number == 0 else f"INSERT INTO {name(table)}"
-        engine.sql(
-            f"{begin} SELECT {_csv_columns(shape, chosen)}{_row_id(source)} FROM {_csv_reader(source, shape, same)}"
-        )
-    rejects = engine.rows(
-        f"SELECT s.file_path, r.line, r.error_type FROM {name('rejects_' + source.name)} r JOIN {name('scans_' + source.name)} s "
-        "USING (scan_id, file_id) ORDER BY s.file_path, r.line"
-    )
-    broken = sorted({(path, line) for path, line, _ in rejects})
-    first = None
-    if broken:
-        kinds = sorted({(p, n, kind) for p, n, kind in rejects})
-        by_path = {str(p.resolve()): n for p, n in zip(files.paths, files.names, strict=True)}
-        path, line, kind = kinds[0]
-        first = f"{by_path.get(path, files.what)}:{line}: {_reject_words(str(kind))}"
-    count = engine.one(f"SELECT count(*) FROM {name(table)}")[0]
-    bad_text = [r for r in rejects if "ENCODING" in str(r[2]) or "unicode" in str(r[2]).lower()]
-    if bad_text and len(broken) > MAX_BROKEN_SHARE * (count + len(broken)):
-        raise data_error(
-            "E508", f"{first.split(': ')[0] if first else files.what}: not UTF-8 text", "Save or export it as UTF-8."
-        )
-    raw = Raw(table, chosen, dict.fromkeys(paths, "VARCHAR"), count + len(broken), len(broken), first, files)
-    _not_too_broken(raw)
-    return raw
-
-
-def _header_names(shape: Shape) -> list[str]:
-    """A file may hold columns without a name; they are named by position and cannot be asked for."""
-    return [h if h else f"column {i}" for i, h in enumerate(shape.header)]
-
-
-def _csv_columns(shape: Shape, chosen: dict[str, str]) -> str:
-    names = _header_names(shape)
-    return "".join(f"{name(names[shape.header.index(path)])} AS {name(alias)}, " for path, alias in chosen.items())
-
-
-def _csv_reader(source: Source, shape: Shape, paths: tuple[Path, ...]) -> str:
-    """All columns as text, nothing detected by the engine, lines that do not fit set aside with their number."""
-    columns = "{" + ", ".join(f"{text(h)}: 'VARCHAR'" for h in _header_names(shape)) + "}"
-    listed = "[" + ", ".join(text(str(p.resolve())) for p in paths) + "]"
-    return (
-        f"read_csv({listed}, columns = {columns}, delim = {text(shape.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        "auto_detect = false, null_padding = false, max_line_size = 16000000, rejects_limit = 0, store_rejects = true, "
-        f"rejects_table = {text('rejects_' + source.name)}, rejects_scan = {text('scans_' + source.name)})"
+    columns: dict[str, str] = {}
+    for i, path in enumerate(paths):
+        found = _column_of(path, files.header)
+        if found is None:
+            raise _missing(source, files.name_of(files.paths[0]), path, files.header)
+        columns.setdefault(found, f"c{i}")
+        for file, shape in zip(files.paths, files.shapes, strict=True):
+            if found not in shape.header:
+                raise _lacks(source, files.name_of(file), path, files.name_of(files.paths[0]))
+            if shape.header.count(found) > 1:
+                shown = files.name_of(file)
+                twice = f"{shown} has two columns called {quoted(found)}"
+                raise data_error("E503", twice, "Rename one.", Place(shown, 1, 1))
+    chosen = {path: columns[_column_of(path, files.header) or path] for path in paths}
+    loaded = read_csv(engine, files, columns, table, _row_id(source))
+    return Raw(
+        table,
+        chosen,
+        dict.fromkeys(paths, "VARCHAR"),
+        loaded.rows + loaded.unparsable,
+        loaded.unparsable,
+        loaded.first,
+        files,
     )
 
 
-def _reject_words(kind: str) -> str:
-    return {
-        "TOO MANY COLUMNS": "more fields than column names",
-        "MISSING COLUMNS": "fewer fields than column names",
-        "UNQUOTED VALUE": "a quote that does not close",
-        "INVALID ENCODING": "not UTF-8 text",
-        "INVALID STATE": "a quote in the wrong place",
-        "LINE SIZE OVER MAXIMUM": "a line that is far too long",
-    }.get(kind, kind.lower().replace("_", " "))
-
-
-def _not_too_broken(raw: Raw) -> None:
-    # In a file of a few lines a single broken one is damage, too.
-    many = raw.unparsable > MAX_BROKEN_SHARE * raw.rows and raw.unparsable > MAX_BROKEN_LINES
-    if many or (raw.unparsable and 2 * raw.unparsable >= raw.rows):
-        place, _, why = (raw.first_broken or "").rpartition(": ")
-        raise data_error(
-            "E509",
-            f"{place}: {why}; so are {raw.unparsable:,} of {raw.rows:,} lines",
-            "Check the delimiter and the quoting of the export.",
-        )
-
-
-def _row_id(source: Source) -> str:
-    """A number per row where each row is a unit of its own."""
-    wanted = any(path == ROW_NUMBER for _, path in source.units)
-    return "CAST(row_number() OVER () AS VARCHAR) AS row_id" if wanted else "0 AS row_id"
-
-
-def _json_path(path: str) -> str:
-    return "$." + ".".join('"' + part.strip("'").replace('"', '\\"') + '"' for part in path.split("."))
+def _lacks(source: Source, file: str, path: str, first: str) -> UserError:
+    return data_error(
+        "E503",
+        f"source {source.name}: {file} has no column {quoted(path)}, but {first} has",
+        "All files of one source have the columns that are used.",
+        source.place,
+    )
 
 
 def _read_ndjson(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
     table = f"raw_{source.name}"
     chosen = {path: f"c{i}" for i, path in enumerate(paths)}
-    fields = "".join(f"json_extract_string(json, {text(_json_path(p))}) AS {name(c)}, " for p, c in chosen.items())
-    reader = f"read_ndjson_objects({_file_list(files)}, ignore_errors = true, maximum_object_size = 33554432)"
-    engine.sql(
-        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT {fields}json IS NULL AS broken, {_row_id(source)} FROM {reader}"
+    loaded = read_json(engine, files, chosen, table, _row_id(source))
+    filled = ", ".join(f"count({name(c)})" for c in chosen.values())
+    if chosen and loaded.rows:
+        for path, count in zip(chosen, engine.one(f"SELECT {filled} FROM {name(table)}"), strict=True):
+            known = keys_at(engine, files, path) if count == 0 else ()
+            same = ".".join(segments(path)) in {".".join(segments(k)) for k in known}
+            if count == 0 and not same and (path in _required(source) or nearest(path, known)):
+                raise _missing(source, files.name_of(files.paths[0]), path, known)
+    return Raw(
+        table,
+        chosen,
+        dict.fromkeys(paths, "VARCHAR"),
+        loaded.rows + loaded.unparsable,
+        loaded.unparsable,
+        loaded.first,
+        files,
     )
-    rows, unparsable = engine.one(f"SELECT count(*), count(*) FILTER (broken) FROM {name(table)}")
-    for path, column in chosen.items():
-        if rows > unparsable and engine.one(f"SELECT count({name(column)}) FROM {name(table)}")[0] == 0:
-            keys = engine.rows(
-                f"SELECT DISTINCT unnest(json_keys(json)) FROM (SELECT json FROM {reader} WHERE json IS NOT NULL LIMIT 200)"
-            )
-            known = tuple(sorted(k for (k,) in keys))
-            if path.split(".")[0] not in known:
-                raise _missing(source, files, path, known)
-    if unparsable:
-        engine.sql(f"DELETE FROM {name(table)} WHERE broken")
-    first = f"{files.what}: a line that is not a JSON object" if unparsable else None
-    raw = Raw(table, chosen, dict.fromkeys(paths, "VARCHAR"), rows, unparsable, first, files)
-    _not_too_broken(raw)
-    return raw
 
 
 def _read_parquet(engine: Engine, source: Source, files: Files, paths: tuple[str, ...]) -> Raw:
     table = f"raw_{source.name}"
-    reader = f"read_parquet({_file_list(files)})"
+    several = ", union_by_name = true" if len(files.paths) > 1 else ""
+    reader = f"read_parquet({file_list(files.paths)}{several})"
     described = {
         r[0]: str(r[1]) for r in engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {reader})")
     }
     chosen: dict[str, str] = {}
     select = []
     for i, path in enumerate(paths):
-        expression = _parquet_column(path, described)
-        if expression is None:
-            raise _missing(source, files, path, tuple(described))
+        expression = _parquet_column(engine, source, files, reader, path, described)
         chosen[path] = f"c{i}"
         select.append(f"{expression} AS c{i}")
+    if several:
+        _same_columns(engine, source, files, paths, tuple(described))
+    row_id = "CAST(row_number() OVER () AS VARCHAR)" if _row_id(source) else "0"
     engine.sql(
-        f"CREATE OR REPLACE TEMP VIEW {name(table)} AS SELECT {', '.join([*select, _row_id(source)])} FROM {reader}"
+        f"CREATE OR REPLACE TEMP VIEW {name(table)} AS SELECT {', '.join([*select, f'{row_id} AS row_id'])} FROM {reader}"
     )
     column_types = dict(engine.rows(f"SELECT column_name, column_type FROM (DESCRIBE {name(table)})"))
     types = {path: _base_type(str(column_types[column])) for path, column in chosen.items()}
     for path, kind in types.items():
-        if kind in ("BLOB", "LIST", "STRUCT", "MAP"):
+        if kind in _NO_VALUE:
+            what, hint = _NO_VALUE[kind]
             raise data_error(
                 "E503",
-                f"source {source.name}: column {quoted(path)} of {files.what} is a {kind.lower()}, not a value",
-                place=source.place,
+                f"source {source.name}: column {quoted(path)} of {files.what} holds {what}",
+                hint.format(path=path),
+                source.place,
             )
     rows = engine.one(f"SELECT count(*) FROM {reader}")[0]
     return Raw(table, chosen, types, rows, 0, None, files)
 
 
-def _parquet_column(path: str, described: dict[str, str]) -> str | None:
-    if path in described:
-        return name(path)
-    head, _, rest = path.partition(".")
-    if head in described and described[head].startswith("STRUCT"):
-        return name(head) + "".join(f"[{text(part)}]" for part in rest.split("."))
-    if head in described and rest and described[head] in ("VARCHAR", "JSON"):
-        return f"json_extract_string({name(head)}, {text(_json_path(rest))})"
-    return None
+_NO_VALUE = {
+    "BLOB": ("bytes, not text or numbers", "Export it as text."),
+    "LIST": ("lists, not single values", "Export one value per row."),
+    "MAP": ("maps, not single values", "Export the value as a column of its own."),
+    "STRUCT": ("records, not single values", "Name a field of it:  {path}.FIELD"),
+}
+
+
+def _same_columns(
+    engine: Engine, source: Source, files: Files, paths: tuple[str, ...], described: tuple[str, ...]
+) -> None:
+    """Every file must have the columns that are used; otherwise rows would be missing values without a word."""
+    found: dict[str, set[str]] = {}
+    for file, column in engine.rows(f"SELECT file_name, name FROM parquet_schema({file_list(files.paths)})"):
+        found.setdefault(str(file), set()).add(str(column))
+    for path in paths:
+        head = _column_of(path, described) or segments(path)[0]
+        having = next((f for f, columns in found.items() if head in columns), None)
+        for file in files.paths:
+            if having is not None and head not in found.get(str(file.resolve()), {head}):
+                raise _lacks(source, files.name_of(file), path, files.name_of(having))
+
+
+def _parquet_column(
+    engine: Engine, source: Source, files: Files, reader: str, path: str, described: dict[str, str]
+) -> str:
+    """SQL for a column, a field of a record, or a value in a column of JSON text."""
+    first = files.name_of(files.paths[0])
+    whole = _column_of(path, tuple(described))
+    if whole is not None:
+        return name(whole)
+    head, *rest = segments(path)
+    if head not in described or not rest:
+        raise _missing(source, first, path, tuple(described))
+    if described[head].startswith("STRUCT"):
+        expression = name(head) + "".join(f"[{text(part)}]" for part in rest)
+        try:
+            engine.sql(f"DESCRIBE SELECT {expression} FROM {reader}")
+        except duckdb.BinderException:
+            fields = engine.rows(f"SELECT column_name FROM (DESCRIBE SELECT unnest({name(head)}) FROM {reader})")
+            raise _missing(source, first, path, tuple(f"{head}.{f}" for (f,) in fields)) from None
+        return expression
+    if described[head] not in ("VARCHAR", "JSON"):
+        raise _missing(source, first, path, tuple(described))
+    expression = f"json_extract_string({name(head)}, {text(pointer(path.partition('.')[2]))})"
+    seen = engine.rows(f"SELECT 1 FROM {reader} WHERE {expression} IS NOT NULL LIMIT 1")
+    if path in _required(source) and not seen:
+        keys = f"SELECT DISTINCT unnest(json_keys({name(head)})) FROM (SELECT {name(head)} FROM {reader} LIMIT 20000)"
+        known = tuple(sorted(f"{head}.{k}" for (k,) in engine.rows(keys)))
+        if known and path not in known:
+            raise _missing(source, first, path, known)
+    return expression
 
 
 def _base_type(sql_type: str) -> str:
     upper = sql_type.upper()
-    if upper.endswith("[]"):
+    if upper.endswith("]"):
         return "LIST"
     head = upper.split("(")[0].strip()
-    return {"JSON": "VARCHAR", "ENUM": "VARCHAR", "UUID": "UUID"}.get(head, head)
+    return {"JSON": "VARCHAR", "ENUM": "VARCHAR"}.get(head, head)
 
 
 def type_is(raw: Raw, path: str, *kinds: str) -> bool:
     return any(raw.types[path].startswith(k) for k in kinds)
-
-
-def describe(value: Any) -> str:
-    return quoted(value)
-
-
-def header_place(files: Files) -> Place:
-    return Place(files.names[0], 1, 1)

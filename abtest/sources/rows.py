@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abtest.language.conditions import RowAll, RowAny, RowNot, RowTest, Value, Where, row_tests
 from abtest.language.model import Property, Source
+from abtest.problems import UserError, data_error, quoted
 from abtest.sources.engine import text
 from abtest.sources.read import Raw
 
@@ -37,6 +38,20 @@ def property_sql(prop: Property, raw: Raw) -> str:
         number = raw.number(prop.path)
         return number if prop.factor == 1.0 else f"({number} * {prop.factor!r})"
     return raw.text(prop.path)
+
+
+def not_numbers(source: Source, raw: Raw, path: str, bad: int, values: int, example: str) -> UserError:
+    """Values of a numeric column that cannot be read."""
+    which = "the values" if bad == values else f"{bad:,} of {values:,} values"
+    hint = "A metric needs numbers, or true and false."
+    if "," in example:
+        hint = "Decimals are written with a point, 12.50, and thousands without a separator."
+    return data_error(
+        "E513",
+        f"source {source.name}: {which} in {quoted(path)} of {raw.files.what} are not numbers, such as {quoted(example)}",
+        hint,
+        source.place,
+    )
 
 
 def _test(test: RowTest, source: Source, raw: Raw) -> str:

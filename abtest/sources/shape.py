@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from abtest.problems import Place, data_error, quoted
+from abtest.problems import Place, data_error
 from abtest.sources.engine import truncated
 
 _DELIMITERS = ",;\t|"
@@ -32,6 +32,9 @@ class Shape:
     header: tuple[str, ...] = ()
     mark: bool = False
 
+    def index(self, column: str) -> int:
+        return self.header.index(column)
+
 
 def csv_shape(path: Path, name: str) -> Shape:
     """Delimiter and column names from the first line. Raises UserError (exit 3) for what is no CSV in UTF-8."""
@@ -52,9 +55,6 @@ def csv_shape(path: Path, name: str) -> Shape:
         header = tuple(next(csv.reader(io.StringIO(first), delimiter=delimiter), []))
     except csv.Error as e:
         raise data_error("E503", f"the column names of {name} cannot be read: {e}", place=place) from e
-    double = next((c for c in header if c and header.count(c) > 1), None)
-    if double is not None:
-        raise data_error("E503", f"{name} has two columns called {quoted(double)}", "Rename one.", place)
     return Shape(delimiter, header)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from abtest.language.conditions import Where
 from abtest.language.model import Source
 from abtest.problems import data_error
-from abtest.sources.engine import Engine, name
+from abtest.sources.engine import Engine, name, reading
+from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import property_sql, where_sql
+from abtest.sources.rows import not_numbers, property_sql, where_sql
 from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
 
 
@@ -28,6 +29,15 @@ class UnitTable:
 
 def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str]) -> UnitTable:
     """Build `table_<source>` with the columns `props` (alias -> property or raw column name)."""
+    if raw.rows == 0:
+        raise data_error(
+            "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
+        )
+    with reading(engine, raw.files.what):
+        return _read_unit_table(engine, source, raw, unit, props)
+
+
+def _read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str]) -> UnitTable:
     table = f"table_{source.name}"
     columns = ""
     for alias, prop in props.items():
@@ -40,15 +50,20 @@ def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: 
     without = engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {uid} IS NULL")[0]
     doubles = engine.one(f"SELECT count(*) FROM (SELECT uid FROM {name(table)} GROUP BY uid HAVING count(*) > 1)")[0]
     if doubles:
+        have = "1 unit has" if doubles == 1 else f"{doubles:,} units have"
         raise data_error(
             "E511",
-            f"source {source.name}: {doubles:,} units have several rows that contradict each other in {raw.files.what}",
+            f"source {source.name}: {have} several rows that contradict each other in {raw.files.what}",
             "Such a source has one row per unit.",
             source.place,
         )
     unassigned = engine.one(
         f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {uid} NOT IN (SELECT uid FROM {TABLE})"
     )[0]
+    units = engine.one(f"SELECT count(*) FROM {TABLE}")[0]
+    if units and unassigned and unassigned == raw.rows - raw.unparsable - without:
+        raise no_match(engine, source, raw, uid)
+    ids_fit(engine, source, raw, uid)
     every = ", ".join(name(a) for a in props)
     digest = engine.one(
         f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
@@ -57,22 +72,28 @@ def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: 
 
 
 def unreadable_numbers(engine: Engine, source: Source, raw: Raw, prop: str) -> int:
-    """How many values of a numeric column are there but are no numbers."""
+    """How many values of a numeric column are there but are no numbers. Raises UserError when there are any."""
     declared = source.property(prop)
     path = declared.path if declared is not None else prop
-    return int(
-        engine.one(
-            f"SELECT count(*) FROM {name(raw.table)} WHERE {raw.text(path)} IS NOT NULL AND {raw.number(path)} IS NULL"
-        )[0]
-    )
+    bad = raw.unreadable(path)
+    with reading(engine, raw.files.what):
+        count, values, example = engine.one(
+            f"SELECT count(*) FILTER ({bad}), count({raw.text(path)}), min({raw.text(path)}) FILTER ({bad}) FROM {name(raw.table)}"
+        )
+    if count:
+        raise not_numbers(source, raw, path, int(count), int(values), str(example))
+    return 0
 
 
 def exclude(engine: Engine, source: Source, raw: Raw, unit: str, only: Where | None, leave_out: Where | None) -> None:
     """Mark units outside the population. A unit without attributes fails `only` and is not caught by `exclude`."""
-    uid = unit_sql(source, unit, raw)
-    if only is not None:
-        inside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(only, source, raw)}"
-        engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid NOT IN ({inside})")
-    if leave_out is not None:
-        outside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(leave_out, source, raw)}"
-        engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid IN ({outside})")
+    with reading(engine, raw.files.what):
+        uid = unit_sql(source, unit, raw)
+        if only is not None:
+            inside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(only, source, raw)}"
+            engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid NOT IN ({inside})")
+        if leave_out is not None:
+            outside = (
+                f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(leave_out, source, raw)}"
+            )
+            engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid IN ({outside})")

@@ -14,15 +14,18 @@ from abtest.language.model import Experiment, Source
 from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.suggest import nearest
 from abtest.problems import data_error, quoted
-from abtest.sources.clock import Clock, clock_of
-from abtest.sources.engine import Engine, name, text
+from abtest.sources.clock import Clock, clock_of, unreadable
+from abtest.sources.engine import Engine, name, printable, reading, text
 from abtest.sources.read import Raw
 from abtest.sources.rows import where_sql
+from abtest.sources.stray import dense_end
 
 USED, BEFORE_START, AFTER_ENROLMENT, MIXED, EXCLUDED = range(5)
 STATUS_NAMES = {BEFORE_START: "before_start", AFTER_ENROLMENT: "after_enrolment", MIXED: "mixed", EXCLUDED: "excluded"}
 TABLE = "units"
 _EPOCH = date(1970, 1, 1)
+_STRAY = ((365, 0.25),)
+"""As for logs, but people may well enter late, so only clocks that are wrong by years count as stray."""
 
 
 def day_number(day: date) -> int:
@@ -63,6 +66,19 @@ def read_units(
 
     `every_variant`: a variant without units makes the data unusable. Raises UserError (exit 3).
     """
+    with reading(engine, raw.files.what):
+        return _read_units(engine, source, raw, experiment, zone, last_day, every_variant)
+
+
+def _read_units(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    experiment: Experiment,
+    zone: str,
+    last_day: int | None,
+    every_variant: bool,
+) -> Exposed:
     if raw.rows == 0:
         raise data_error(
             "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
@@ -73,6 +89,7 @@ def read_units(
         else Clock("CAST(NULL AS BIGINT)", "CAST(NULL AS INTEGER)", True, zone)
     )
     _exposure_rows(engine, source, raw, experiment, clock)
+    stray = _stray(engine) if source.time is not None else 0
     if every_variant:
         _known_variants(engine, source, raw, experiment)
     has_time = source.time is not None
@@ -97,7 +114,7 @@ def read_units(
     )
     if every_variant:
         _no_empty_variant(engine, experiment)
-    return _summary(engine, experiment, raw, start, end, has_time, clock)
+    return _summary(engine, experiment, raw, start, end, has_time, clock, stray)
 
 
 def _exposure_rows(engine: Engine, source: Source, raw: Raw, experiment: Experiment, clock: Clock) -> None:
@@ -121,6 +138,18 @@ def _exposure_rows(engine: Engine, source: Source, raw: Raw, experiment: Experim
     )
 
 
+def _stray(engine: Engine) -> int:
+    """Set exposures aside that a wrong clock dates years after all others; how many."""
+    per_day = engine.rows("SELECT day, count(*) FROM exposure_rows WHERE step IS NULL GROUP BY 1 ORDER BY 1")
+    if not per_day:
+        return 0
+    dense = dense_end([(int(d), int(n)) for d, n in per_day], _STRAY)
+    count = sum(int(n) for d, n in per_day if d > dense)
+    if count:
+        engine.sql(f"UPDATE exposure_rows SET step = 'bad_time' WHERE step IS NULL AND day > {dense}")
+    return count
+
+
 def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experiment) -> None:
     """Every declared key must appear; otherwise say which keys do."""
     left = engine.one("SELECT count(*), count(*) FILTER (step IS NULL) FROM exposure_rows")
@@ -131,13 +160,15 @@ def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experi
                 f"SELECT coalesce({raw.text(source.flag)}, '(none)'), count(*) FROM {name(raw.table)} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 6"
             )
             near = nearest(experiment.flag or "", [f for f, _ in flags])
-            seen = ", ".join(f"{quoted(f)[1:-1]} {n:,}" for f, n in flags)
+            seen = ", ".join(f"{printable(f, 60)} {n:,}" for f, n in flags)
             raise data_error(
                 "E409",
                 f"flag {quoted(experiment.flag)} never appears in source {source.name} (seen: {seen})",
                 f"Did you mean {quoted(near)}?" if near else "",
                 experiment.place,
             )
+        if steps and steps[0][0] == "bad_time" and steps[0][1] == left[0]:
+            raise unreadable(engine, source, raw)
         why = ", ".join(f"{n:,} {_STEP_WORDS.get(s, s)}" for s, n in steps)
         raise data_error("E409", f"source {source.name} has no usable exposure: {why}", place=source.place)
     counts = dict(engine.rows("SELECT coalesce(key, ''), count(*) FROM exposure_rows WHERE step IS NULL GROUP BY 1"))
@@ -145,7 +176,7 @@ def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experi
         if variant.key in counts:
             continue
         ordered = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))[:6]
-        seen = ", ".join(f"{quoted(k)[1:-1] or '(empty)'} {n:,}" for k, n in ordered)
+        seen = ", ".join(f"{printable(k, 60) or '(empty)'} {n:,}" for k, n in ordered)
         near = nearest(variant.key, [k for k in counts if k not in {v.key for v in experiment.variants}])
         where = f"flag {experiment.flag}" if experiment.flag else f"source {source.name}"
         raise data_error(
@@ -169,16 +200,24 @@ def _one_row_per_unit(engine: Engine, source: Source, raw: Raw) -> None:
         "SELECT count(*), coalesce(sum(n - 1), 0) FROM (SELECT uid, count(*) AS n FROM exposure_rows WHERE step IS NULL GROUP BY uid HAVING count(*) > 1)"
     )
     if doubles:
+        have = "1 unit has" if doubles == 1 else f"{doubles:,} units have"
         raise data_error(
             "E511",
-            f"source {source.name}: {doubles:,} units have more than one row in {raw.files.what} ({extra:,} rows too many)",
+            f"source {source.name}: {have} more than one row in {raw.files.what} ({extra:,} {'row' if extra == 1 else 'rows'} too many)",
             "A source of outcomes has one row per unit; a log with many rows is  kind: events.",
             source.place,
         )
 
 
 def _summary(
-    engine: Engine, experiment: Experiment, raw: Raw, start: int | None, end: int | None, has_time: bool, clock: Clock
+    engine: Engine,
+    experiment: Experiment,
+    raw: Raw,
+    start: int | None,
+    end: int | None,
+    has_time: bool,
+    clock: Clock,
+    stray: int,
 ) -> Exposed:
     early = f"WHEN day < {start} THEN 'before_start' " if start is not None else ""
     late = f"WHEN day > {end} THEN 'after_end' " if end is not None else ""
@@ -200,7 +239,7 @@ def _summary(
     print_ = engine.one(
         "SELECT sum(CAST(hash(uid, key, instant, day, step) AS HUGEINT)) % 18446744073709551616 FROM exposure_rows"
     )[0]
-    notes = (("without_zone", clock.without_zone),) if clock.without_zone else ()
+    notes = tuple((k, n) for k, n in (("without_zone", clock.without_zone), ("stray_future", stray)) if n)
     return Exposed(row_steps, by_variant, units, raw.rows, has_time, first, last, f"{int(print_ or 0):016x}", notes)
 
 
