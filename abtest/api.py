@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from abtest.analysis.result import Result
 from abtest.language.model import Column, Experiment, Metric, MetricUse, Project, Property, Source, Variant
 from abtest.language.read_sources import ROW_NUMBER
+from abtest.language.values import is_id
 from abtest.problems import Problem, UserError, quoted
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def load(folder: str | Path) -> Project:
     """
     from abtest.language.project import find_root, load_project
 
+    if not Path(folder).exists():
+        raise UserError([Problem("E100", f"no folder {quoted(folder)}")], exit_code=2)
     return load_project(find_root(Path(folder)))
 
 
@@ -49,7 +52,7 @@ def compare(
     frame: pd.DataFrame,
     *,
     variant: str,
-    control: str,
+    control: Any,
     metrics: Mapping[str, Kind | tuple[str, str]],
     better: Literal["higher", "lower"] = "higher",
     title: str = "Comparison",
@@ -58,8 +61,10 @@ def compare(
 
     `variant` names the column of the variants, `control` its baseline value. `metrics` maps columns to "mean" or
     "proportion" (0/1), or a new name to a ratio (numerator column, denominator column). All metrics are goals with one
-    direction `better`; p-values are Holm-adjusted. Shares of the variants are taken as equal. Raises UserError when the
-    frame cannot be used.
+    direction `better`; p-values are Holm-adjusted. Shares of the variants are taken as equal. Rows without a variant are
+    left out, rows without a value do not count for that metric; the ledger and `arms` of the result say how many.
+    Names that are no identifiers (`My Column`) become `m0`, `v1`, ... and stay as titles. Raises UserError, with
+    everything that is wrong, when the call or the frame cannot be used.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"group": ["A", "B"] * 50, "bought": [0, 1, 0, 0, 1, 1, 0, 1, 0, 1] * 10})
@@ -69,7 +74,8 @@ def compare(
     """
     from abtest.analysis.run import Options, analyse
 
-    columns = _columns(frame, variant, control, metrics)
+    columns = _columns(frame, variant, control, metrics, better)
+    control = str(control)
     alias = {c: f"c{i}" for i, c in enumerate(columns)}
     with tempfile.TemporaryDirectory(prefix="abtest-") as place:
         stored = frame[columns].rename(columns=alias)
@@ -90,7 +96,7 @@ def _project(
     title: str,
 ) -> Project:
     """The project that a comparison stands for, as values; nothing of the frame becomes YAML or SQL text."""
-    names = {m: f"m{i}" for i, m in enumerate(metrics)}
+    names = {m: m if is_id(m) else f"m{i}" for i, m in enumerate(metrics)}
     flags = {alias[m] for m, kind in metrics.items() if kind == "proportion"}
     properties = tuple(Property(a, a, "flag" if a in flags else "number") for c, a in alias.items() if c != variant)
     source = Source(
@@ -111,32 +117,81 @@ def _project(
                 title=name,
                 unit_of_value=unit,
             )
-    variants = tuple(Variant(f"v{i}", key, 1 / len(keys), key) for i, key in enumerate(keys))
+    ids = {key: key if is_id(key) else f"v{i}" for i, key in enumerate(keys)}
+    variants = tuple(Variant(ids[key], key, 1 / len(keys), key) for key in keys)
     uses = tuple(MetricUse(n, "goal") for n in defined)
-    experiment = Experiment("comparison", title, "unit", "frame", None, variants, "v0", uses)
+    experiment = Experiment("comparison", title, "unit", "frame", None, variants, ids[keys[0]], uses)
     return Project(folder, "comparison", "UTC", ".", {"frame": source}, {}, defined, {"comparison": experiment})
 
 
-def _columns(frame: pd.DataFrame, variant: str, control: str, metrics: Mapping[str, Any]) -> list[str]:
-    wanted = [variant]
-    for name, kind in metrics.items():
-        wanted += list(kind) if isinstance(kind, tuple) else [name]
+def _columns(frame: pd.DataFrame, variant: str, control: Any, metrics: Mapping[str, Any], better: str) -> list[str]:
+    """The columns that are read, after everything that can be wrong with the call has been said."""
+    import pandas
+
     from abtest.language.suggest import did_you_mean
 
-    missing = [c for c in dict.fromkeys(wanted) if c not in frame.columns]
-    problems = [
-        Problem(
-            "E503",
-            f"the frame has no column {quoted(c)}",
-            None,
-            did_you_mean(c, [str(x) for x in frame.columns], "Columns"),
+    problems: list[Problem] = []
+    if not isinstance(frame, pandas.DataFrame):
+        raise UserError([Problem("E002", f"compare takes a DataFrame, not {type(frame).__name__}")], exit_code=2)
+    if not isinstance(metrics, Mapping) or not metrics:
+        example = 'Example:  metrics={"bought": "proportion", "revenue": "mean"}'
+        raise UserError([Problem("E415", "metrics is a dict of columns and kinds", None, example)], exit_code=2)
+    if better not in ("higher", "lower"):
+        problems.append(
+            Problem(
+                "E122", f"better is {quoted(better)}", None, did_you_mean(str(better), ("higher", "lower"), "Possible")
+            )
         )
+    wanted = [variant]
+    for name, kind in metrics.items():
+        if not (kind in ("mean", "proportion") or (isinstance(kind, tuple) and len(kind) == 2)):
+            possible = "mean, proportion, or (numerator column, denominator column)"
+            problems.append(
+                Problem("E122", f"the kind of {quoted(name)} is {quoted(kind)}", None, f"Possible: {possible}")
+            )
+            continue
+        wanted += list(kind) if isinstance(kind, tuple) else [name]
+    known = [str(x) for x in frame.columns]
+    missing = [c for c in dict.fromkeys(wanted) if c not in frame.columns]
+    problems += [
+        Problem("E503", f"the frame has no column {quoted(c)}", None, did_you_mean(c, known, "Columns"))
         for c in missing
     ]
-    if not problems and control not in {str(v) for v in frame[variant].dropna().unique()}:
-        problems.append(Problem("E410", f"control {quoted(control)} is not in column {quoted(variant)}"))
-    if not metrics:
-        problems.append(Problem("E415", "no metrics to compare"))
+    if not missing:
+        problems += _values(frame, variant, control, metrics)
     if problems:
         raise UserError(problems, exit_code=2)
     return list(dict.fromkeys(wanted))
+
+
+def _values(frame: pd.DataFrame, variant: str, control: Any, metrics: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the values: no such control, numbers that are none, shares that are not 0 and 1."""
+    import numpy
+    import pandas
+
+    found = []
+    keys = sorted({str(v) for v in frame[variant].dropna().unique()})
+    if str(control) not in keys:
+        listed = ", ".join(quoted(k)[1:-1] for k in keys[:8])
+        found.append(
+            Problem(
+                "E410", f"control {quoted(control)} is not in column {quoted(variant)}", None, f"Values there: {listed}"
+            )
+        )
+    for name, kind in metrics.items():
+        for column in kind if isinstance(kind, tuple) else (name,):
+            values: Any = frame[column]
+            numbers = pandas.to_numeric(values, errors="coerce")
+            bad = int((numbers.isna() & frame[column].notna()).sum()) + int(numpy.isinf(numbers.astype(float)).sum())
+            if bad:
+                found.append(Problem("E513", f"{bad:,} values of column {quoted(column)} are not finite numbers"))
+            elif kind == "proportion" and not set(numbers.dropna().unique()) <= {0, 1}:
+                found.append(
+                    Problem(
+                        "E513",
+                        f"column {quoted(column)} is called a proportion and holds other values than 0 and 1",
+                        None,
+                        'Say "mean".',
+                    )
+                )
+    return found

@@ -133,7 +133,7 @@ def test_a_frame_gives_the_same_numbers_as_the_files() -> None:
     assert only(found.metrics[1]).method == "score"
     assert only(found.metrics[2]).method == "delta"
     table = found.to_pandas()
-    assert list(table["metric"]) == ["m0", "m1", "m2"]
+    assert list(table["metric"]) == ["ltv", "retention", "worth"]
     assert "<table" in found._repr_html_()
 
 
@@ -144,3 +144,38 @@ def test_a_frame_without_the_column_says_which_it_has() -> None:
     with pytest.raises(abtest.UserError) as found:
         abtest.compare(frame, variant="group", control="A", metrics={"bougt": "proportion"})
     assert str(found.value) == 'E503 the frame has no column "bougt"\n  Did you mean "bought"?  Columns: bought, group'
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"metrics": {"bought": "median"}}, 'E122 the kind of "bought" is "median"'),
+        ({"metrics": ["bought"]}, "E415 metrics is a dict of columns and kinds"),
+        ({"better": "lowr"}, 'E122 better is "lowr"\n  Did you mean "lower"?'),
+        ({"control": "C"}, 'E410 control "C" is not in column "group"\n  Values there: A, B'),
+        ({"metrics": {"paid": "proportion"}}, 'E513 column "paid" is called a proportion'),
+        ({"metrics": {"group": "mean"}}, 'E513 4 values of column "group" are not finite numbers'),
+    ],
+)
+def test_a_wrong_call_of_compare_is_a_sentence(change: dict[str, object], said: str) -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"group": ["A", "B", "A", "B"], "bought": [0, 1, 1, 0], "paid": [0.0, 3.5, 2.0, 1.0]})
+    call: dict[str, object] = {"variant": "group", "control": "A", "metrics": {"bought": "proportion"}, **change}
+    with pytest.raises(abtest.UserError) as found:
+        abtest.compare(frame, **call)  # type: ignore[arg-type]
+    assert str(found.value).startswith(said)
+
+
+def test_a_control_that_is_a_number_is_found() -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"arm": [0, 1] * 20, "paid": [1.0, 2.0, 3.0, 5.0] * 10})
+    found = abtest.compare(frame, variant="arm", control=0, metrics={"paid": "mean"})
+    assert [v.key for v in found.experiment.variants] == ["0", "1"]
+    assert repr(found).startswith("<Result of comparison: ")
+
+
+def test_a_folder_that_is_not_there_is_not_searched_for_above() -> None:
+    with pytest.raises(abtest.UserError, match="E100 no folder"):
+        abtest.run("player_v2", EXAMPLES / "watch-time" / "nowhere")

@@ -80,8 +80,6 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
     fixed = infer(treatment, control, alpha)
     band, band_p = always_valid(treatment, control, alpha, setting.progress)
     judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
-    # Guardrails are labelled by the interval that is displayed (harm should be seen early); a fixed plan read early
-    # keeps running whatever they say.
     shown = band if plan.method == "sequential" else fixed
     needs_band = setting.early or plan.method == "sequential"
     return Comparison(
@@ -97,7 +95,7 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
         p_value=p if plan.method == "sequential" else fixed.p_value,
         p_adjusted=None,
         state=state_of(metric, judged, p, plan.alpha),
-        margin=_margin(metric, use.margin, shown, treatment, control)
+        margin=_margin(metric, use.margin, judged, treatment, control)
         if use.role == "guardrail" and use.margin
         else None,
         always_valid=_interval(band.relative) if needs_band else None,

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def to_pandas(result: Result) -> pd.DataFrame:
-    """One row per metric and treatment, in the order of the report. Fractions stay fractions; absent is NaN or None."""
+    """One row per metric and treatment, in the order of the report. Fractions stay fractions; absent is NaN or None.
+
+    `band_low` and `band_high`: the always-valid band of the effect, by which states before the planned end are judged.
+    """
     import pandas
 
     return pandas.DataFrame([_row(m, c, result) for m in result.metrics for c in m.comparisons])
@@ -36,6 +39,8 @@ def _row(metric: MetricResult, comparison: Comparison, result: Result) -> dict[s
         "lift": None if relative is None else relative.estimate,
         "lift_low": None if relative is None else relative.low,
         "lift_high": None if relative is None else relative.high,
+        "band_low": None if comparison.always_valid_absolute is None else comparison.always_valid_absolute.low,
+        "band_high": None if comparison.always_valid_absolute is None else comparison.always_valid_absolute.high,
         "p_value": comparison.p_value,
         "p_adjusted": comparison.p_adjusted,
         "method": comparison.method,

@@ -83,18 +83,39 @@ def check_row_loss(source: str, dropped: int, rows: int) -> HealthCheck:
     )
 
 
-def check_clock(source: str, notes: Mapping[str, int]) -> HealthCheck | None:
-    """Times without zone, and stray rows far in the future."""
-    count = sum(notes.values())
-    if not count:
+_TIME_NOTES = ("without_zone", "stray_future", "gap", "fold")
+
+
+def check_notes(source: str, notes: Mapping[str, int]) -> list[HealthCheck]:
+    """What reading a source had to repair: times (no zone, far in the future), and values that are no numbers."""
+    found = []
+    times: dict[str, int | float | str | None] = {k: notes[k] for k in _TIME_NOTES if notes.get(k)}
+    if times:
+        total = sum(notes[k] for k in times)
+        found.append(HealthCheck("late_or_future", "experiment", source, "note", None, {"count": total, **times}))
+    if notes.get("bad_number"):
+        found.append(HealthCheck("bad_number", "experiment", source, "note", None, {"count": notes["bad_number"]}))
+    return found
+
+
+def check_unknown_variant(rows: int, keys: Sequence[str]) -> HealthCheck:
+    """Exposures to variants that the experiment does not declare: a forgotten arm, or another experiment's."""
+    values: dict[str, int | float | str | None] = {"count": rows, "keys": ", ".join(keys)}
+    return HealthCheck("unknown_variant", "experiment", None, "note" if rows else "pass", None, values)
+
+
+def check_event_seen(event: str, source: str, rows: int) -> HealthCheck | None:
+    """An event that no row of the log is: its names exist, but its `where` never holds."""
+    if rows:
         return None
-    return HealthCheck("late_or_future", "experiment", source, "note", None, {"count": count, **notes})
+    return HealthCheck("event_seen", "experiment", event, "note", None, {"count": 0, "source": source})
 
 
-def check_runtime(days: int | None) -> HealthCheck:
+def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
+    """Two weeks at least; whole weeks where windows are open (a fixed window weighs weekdays alike for everybody)."""
     if days is None:
         return HealthCheck("runtime", "experiment", None, "not_run", "no_time")
-    level: HealthLevel = "pass" if days >= t.DAYS_ADVISED and days % 7 == 0 else "note"
+    level: HealthLevel = "pass" if days >= t.DAYS_ADVISED and (days % 7 == 0 or not open_windows) else "note"
     return HealthCheck("runtime", "experiment", None, level, None, {"days": days, "whole_weeks": days // 7})
 
 

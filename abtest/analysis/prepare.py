@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from abtest.analysis.dates import iso
 from abtest.analysis.result import Ledger, LedgerStep, SourceInfo
+from abtest.analysis.seen import events_seen, undeclared_variants
 from abtest.language.canonical import events_of
 from abtest.language.conditions import Where
 from abtest.language.model import Column, Event, Experiment, Metric, Project, Source
@@ -34,8 +36,10 @@ class Prepared:
     segments: dict[str, tuple[str, str]]
     outcomes: dict[Column, tuple[str, str]]
     sources: tuple[SourceInfo, ...]
-    unparsable: tuple[str, ...]
+    notices: tuple[str, ...]
     raws: dict[str, Raw]
+    seen: dict[str, int]
+    undeclared: tuple[int, tuple[str, ...]]
 
 
 def metrics_of(project: Project, experiment: Experiment) -> tuple[Metric, ...]:
@@ -80,6 +84,8 @@ class _Reader:
             progress,
         )
         self.raws: dict[str, Raw] = {}
+        self.seen: dict[str, int] = {}
+        self.notices: list[str] = []
         self.infos: dict[str, SourceInfo] = {}
         self.events = {n: project.events[n] for m in metrics for n in events_of(m)}
         self.columns = list(dict.fromkeys(c for m in metrics for c in _columns_of(m)))
@@ -111,8 +117,10 @@ class _Reader:
             segments,
             outcomes,
             tuple(self.infos[k] for k in sorted(self.infos)),
-            broken,
+            (*broken, *self.notices),
             self.raws,
+            self.seen,
+            undeclared_variants(self.engine),
         )
 
     def _raw(self, source: Source) -> Raw:
@@ -184,7 +192,21 @@ class _Reader:
             self.strict,
         )
         self._info(source, raw, log.fingerprint, log.first, log.last)
+        if self.strict:
+            self.seen |= events_seen(self.engine, source, raw, log, events)
+            self._last_date(source, log)
         return log
+
+    def _last_date(self, source: Source, log: Log) -> None:
+        """The last date of a log counts as unfinished; say so where that alone keeps an experiment running."""
+        end = self.experiment.end
+        if end is None or source.complete_through is not None or self.experiment.as_of is not None:
+            return
+        if log.last_complete < day_number(end) <= log.last:
+            self.notices.append(
+                f"W502 the last date of {source.name}, {iso(log.last)}, counts as unfinished, so {end} is not reached. "
+                f"If the export is complete, add  complete_through: {iso(log.last)}  to the source."
+            )
 
     def _population(self) -> None:
         """Leave out units by attributes; the tests of one key must live in one source."""
@@ -259,8 +281,6 @@ class _Reader:
                 )
 
     def _info(self, source: Source, raw: Raw, fingerprint: str, first: int | None, last: int | None) -> None:
-        from abtest.analysis.dates import iso
-
         self.infos[source.name] = SourceInfo(
             source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last)
         )

@@ -277,7 +277,7 @@ class Provenance:
     libraries: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     schema: str
     experiment: ExperimentInfo
@@ -293,6 +293,10 @@ class Result:
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(m.key for m in self.metrics)
+        return f"<Result of {self.experiment.id}: {self.decision.verdict} ({self.decision.reason}); metrics {metrics}>"
 
     @property
     def goals(self) -> tuple[MetricResult, ...]:

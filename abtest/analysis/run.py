@@ -90,11 +90,12 @@ class _Run:
         self.options, self.progress, self.notice = options, progress, notice
         self.metrics: tuple[Metric, ...] = metrics_of(project, experiment)
         self.uses: dict[str, MetricUse] = {u.name: u for u in experiment.metrics}
+        self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
-        for line in found.unparsable:
+        for line in found.notices:
             self.notice(line)
         plan = make_plan(self.metrics, self.project.events, {n: log.last_complete for n, log in found.logs.items()})
         self.progress("metrics")
@@ -244,17 +245,21 @@ class _Run:
                 sum(n for s, _, n in units if s == BEFORE_START),
                 self.experiment.start is not None and found.exposed.has_time,
             ),
-            health.check_runtime(clock.days_run),
+            health.check_runtime(
+                clock.days_run, any(not self.definitions[m.key].window.fixed for m in metrics if m.role == "goal")
+            ),
+            health.check_unknown_variant(*found.undeclared),
         ]
         for source, log in sorted(found.logs.items()):
             ledger = next(x for x in reversed(ledgers) if x.source == source and x.kind == "rows")
             lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
             checks.append(health.check_row_loss(source, lost, log.rows))
             checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
-            clock_check = health.check_clock(source, dict(log.notes))
-            if clock_check is not None:
-                checks.append(clock_check)
-        definitions = {m.name: m for m in self.metrics}
+            checks += health.check_notes(source, dict(log.notes))
+        for event, rows in found.seen.items():
+            unseen = health.check_event_seen(event, self.project.events[event].source, rows)
+            checks += [unseen] if unseen is not None else []
+        definitions = self.definitions
         for metric in metrics:
             if metric.role in ("goal", "guardrail"):
                 checks += health.metric_checks(

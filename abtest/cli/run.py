@@ -19,6 +19,9 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
     from abtest.language.suggest import did_you_mean
 
     chosen = tuple(t.strip() for t in text.split(",") if t.strip())
+    if not chosen:
+        # An unset variable of a CI job must not switch off the gate.
+        raise UserError([Problem("E002", f"{option} is empty", None, f"Possible: {', '.join(allowed)}")], exit_code=2)
     for item in chosen:
         if item not in allowed:
             raise UserError(
@@ -37,11 +40,11 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
 @click.option("--format", "formats", default="html,json,md", metavar="LIST", show_default=True, help="What to write.")
 @click.option(
     "--fail-on",
-    default="",
+    default=None,
     metavar="LIST",
     help="Verdicts that give exit code 10 (dont_ship), 11 (keep_running), 12 (dont_decide).",
 )
-@click.option("--language", default="en", show_default=True, help="Language of the outputs.")
+@click.option("--language", type=click.Choice(["en"]), default="en", show_default=True, help="Language of the outputs.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
@@ -50,7 +53,7 @@ def command(
     folder: str | None,
     out: str | None,
     formats: str,
-    fail_on: str,
+    fail_on: str | None,
     language: str,
     threads: int | None,
     memory: str | None,
@@ -67,7 +70,7 @@ def command(
     from abtest.cli.locate import experiments_of
 
     chosen = _choices(formats, FORMATS, "--format")
-    failing = _choices(fail_on, tuple(EXIT), "--fail-on")
+    failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
     project, selected = experiments_of(experiments, folder)
     target = Path(out) if out else project.root / "out"
     _writable(target)

@@ -24,7 +24,9 @@ def unit_columns(block: Block, task: Task, prefix: str) -> dict[str, Any]:
             # Floating sums depend on the order of rows; whole numbers of 10^-9 do not.
             change = (change * DECIMALS).round().cast("decimal(38, 0)")
         alias = f"{prefix}_{number}"
-        columns[alias] = change.sum(where=inside)
+        total = change.sum(where=inside) if chain.per else change.sum()
+        # Engines widen sums of whole numbers to 128 bits; a number of blocks needs 32.
+        columns[alias] = total if isinstance(part, Measure) else total.cast("int32")
         if chain.per and task.metric.fold is not None:
             columns |= _fold_columns(task.metric, value, change, zero, table, chain, inside, alias)
     return columns

@@ -6,6 +6,7 @@ line, where a quote ends with its line at the latest, and the reading that keeps
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from abtest.sources.shape import intact
 MAX_BROKEN_SHARE = 0.05
 """Above this share of unparsable lines the file is taken to be of another shape, not merely damaged."""
 _MAX_LINE = 16_000_000
+_COUNTED = 500_000_000
+"""Bytes of a file in which lines are counted to name the first broken one."""
 _NO_DELIMITER = "\x01"
 
 
@@ -117,19 +120,35 @@ def _forget(engine: Engine, table: str) -> None:
 
 def _rejected(engine: Engine, files: Files, table: str) -> _Rejected:
     """The lines that were set aside."""
-    source = f"(SELECT s.file_path AS path, r.line, r.error_type AS kind, r.csv_line FROM {name(f'rejects_of_{table}')} r JOIN {name(f'scans_of_{table}')} s USING (scan_id, file_id))"
+    source = f"(SELECT s.file_path AS path, r.line, r.line_byte_position AS position, r.error_type AS kind, r.csv_line FROM {name(f'rejects_of_{table}')} r JOIN {name(f'scans_of_{table}')} s USING (scan_id, file_id))"
     lines, swallowed, wrong_text = engine.one(
         "SELECT count(DISTINCT (path, line)), coalesce(bool_or(kind <> 'INVALID ENCODING' AND contains(rtrim(csv_line, chr(10) || chr(13)), chr(10))), false), "
         f"coalesce(count(DISTINCT (path, line)) FILTER (kind = 'INVALID ENCODING') > count(DISTINCT (path, line)) / 2, false) FROM {source}"
     )
     first = None
     if lines:
-        path, line, kind, content = engine.one(
-            f"SELECT path, line, kind, left(csv_line, 10000) FROM {source} ORDER BY path, line, kind LIMIT 1"
+        path, line, position, kind, content = engine.one(
+            f"SELECT path, line, position, kind, left(csv_line, 10000) FROM {source} ORDER BY path, line, kind LIMIT 1"
         )
-        first = f"{files.name_of(path)}:{line}: {_words(str(kind), str(content))}"
+        number = _line_number(Path(str(path)), position) or line
+        first = f"{files.name_of(path)}:{number}: {_words(str(kind), str(content))}"
     _forget(engine, table)
     return _Rejected(int(lines), first, bool(swallowed), bool(wrong_text))
+
+
+def _line_number(path: Path, position: int | None) -> int | None:
+    """The line as an editor counts; the engine counts rows, which may stretch over several lines."""
+    if position is None or position > _COUNTED:
+        return None
+    lines, left = 1, position
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as handle:
+        while left > 0:
+            block = handle.read(min(left, 1 << 20))
+            if not block:
+                return None
+            lines += block.count(b"\n")
+            left -= len(block)
+    return lines if lines > 1 else None  # carriage returns alone are counted by the engine
 
 
 def _words(kind: str, line: str) -> str:

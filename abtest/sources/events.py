@@ -142,7 +142,7 @@ def _bad_numbers(
     if not numeric:
         return []
     any_, counted = engine.one(
-        f"SELECT count(*) FILTER (bad_number), count(*) FILTER (bad_number AND step IS NULL) FROM {name(table)}"
+        f"SELECT count(*) FILTER (bad_number), count(*) FILTER (bad_number AND coalesce(step, 'no_event') = 'no_event') FROM {name(table)}"
     )
     for path in numeric if any_ else ():
         bad, good, example = engine.one(
