@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from abtest.analysis.examples import problems_in_examples, run_examples
 from abtest.language.project import read_project
 from abtest.language.yaml import parse_yaml
 from abtest.problems import Problems
@@ -25,13 +26,38 @@ def blocks(language: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("yaml"), ids=lambda x: x[:20])
-def test_yaml_blocks_parse_verbatim(page: str, text: str, tmp_path: Path) -> None:
+def yaml_projects() -> list[tuple[str, list[str]]]:
+    """Each YAML block with the earlier ones of its page that it builds on: a block with `sources:` begins a project,
+    later ones add to it; experiments are files of their own that nothing builds on."""
+    found: list[tuple[str, list[str]]] = []
+    for page in PAGES:
+        project: list[str] = []
+        for kind, text in BLOCK.findall(page.read_text("utf-8")):
+            if kind != "yaml":
+                continue
+            if "sources:" in text:
+                project = []
+            found.append((page.name, [*project, text]))
+            if "sources:" in text or (project and not text.startswith("experiment:")):
+                project.append(text)
+    return found
+
+
+@pytest.mark.parametrize(("page", "texts"), yaml_projects(), ids=lambda x: x if isinstance(x, str) else x[-1][:20])
+def test_yaml_blocks_load_verbatim_and_their_examples_pass(page: str, texts: list[str], tmp_path: Path) -> None:
     problems = Problems()
-    assert parse_yaml(text, page, problems) is not None
-    (tmp_path / "abtest.yml").write_text(text + ("" if "sources:" in text else EVENTS), "utf-8")
-    _, found = read_project(tmp_path)
+    assert parse_yaml(texts[-1], page, problems) is not None
+    assert problems.found == []
+    (tmp_path / "experiments").mkdir()
+    for number, text in enumerate(texts):
+        name = "experiments/x.yml" if text.startswith("experiment:") else f"part_{number}.yml"
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "abtest.yml").write_text("" if "sources:" in texts[0] else EVENTS, "utf-8")
+    project, found = read_project(tmp_path)
     assert [str(p) for p in found.errors] == []
+    assert len(project.experiments) == sum(text.startswith("experiment:") for text in texts)
+    assert problems_in_examples(project) == []
+    assert [o for o in run_examples(project, project.metrics.values()) if not o.passed] == []
 
 
 def test_the_metric_of_the_readme_is_ten_lines() -> None:

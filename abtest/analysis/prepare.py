@@ -355,7 +355,12 @@ def unit_ledger(exposed: Exposed, experiment: Experiment) -> Ledger:
 
 
 def table_ledger(table: UnitTable) -> Ledger:
-    totals = {"unparsable": table.unparsable, "no_id": table.without_id, "unassigned": table.unassigned}
+    totals = {
+        "unparsable": table.unparsable,
+        "no_id": table.without_id,
+        "ignored": table.ignored,
+        "unassigned": table.unassigned,
+    }
     used = table.rows - sum(totals.values())
     steps = tuple(LedgerStep(s, n) for s, n in {**totals, "used": used}.items() if n or s == "used")
     return Ledger(table.source, "rows", table.rows, steps)

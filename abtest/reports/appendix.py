@@ -33,6 +33,7 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
     else:
         population = words("method.population_value", units=units)
     alpha = w.share(plan.alpha)
+    early = "_early" if w.early else ""
     goals = len(w.result.goals)
     many = []
     if goals:
@@ -50,7 +51,7 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
     found = [
         (words("method.population"), [population]),
         (words("method.estimate"), [words("method.estimate_value")]),
-        (words("method.interval"), [words(f"method.interval_{plan.method}", level=w.level)]),
+        (words("method.interval"), [words(f"method.interval_{plan.method}{early}", level=w.level)]),
         (words("method.looks"), [words(f"method.looks_{plan.method}")]),
         (words("method.many"), many),
         (words("method.power"), [planned]),
@@ -75,7 +76,8 @@ def tests_table(w: Wording) -> Plain:
     names += ["method.p", "method.p_adjusted"] if valid else []
     rows = [_test_row(w, metric, one, valid) for metric in w.result.metrics for one in metric.comparisons]
     columns = tuple(w.words(name) for name in names)
-    return Plain(w.words("method.tests_caption"), columns, tuple(rows), frozenset({4, 5}))
+    caption = w.words("method.tests_caption_early" if w.early and valid else "method.tests_caption")
+    return Plain(caption, columns, tuple(rows), frozenset({4, 5}))
 
 
 def _test_row(w: Wording, metric: MetricResult, comparison: Comparison, valid: bool) -> tuple[str, ...]:
@@ -145,19 +147,24 @@ def _ledger(w: Wording, ledger: Ledger) -> Plain:
     rows = []
     for step in ledger.steps:
         by = dict(step.by_variant)
-        name = words(words.known(f"ledger.{ledger.kind}", step.step), code=w.name(step.step))
+        name = words(words.known(f"ledger.{ledger.kind}", step.step), code=_plain(w, step.step))
         cells = [w.count(by[v]) if v in by else words("table.no_value") for v in variants] if split else []
         rows.append((name, w.count(step.count), *cells))
     for code, n in ledger.notes:
-        note = words("data.notes")
+        note = words(words.known("ledger.note", code), code=_plain(w, code))
         cells = [words("table.no_value")] * len(variants) if split else []
-        rows.append((words("ledger.notes", code=note, n=w.name(code)), w.count(n), *cells))
+        rows.append((words("ledger.noted", note=note), w.count(n), *cells))
     caption = "data.ledger_caption" if ledger.kind == "rows" else "data.units_caption"
     heads = [words("data.step"), words("data.all"), *([w.variant(v, 24) for v in variants] if split else [])]
     numbers = frozenset(range(1, len(heads)))
     return Plain(
         words(caption, source=w.name(ledger.source), read=w.count(ledger.read)), tuple(heads), tuple(rows), numbers
     )
+
+
+def _plain(w: Wording, code: str) -> str:
+    """A code without words of its own, at least readable."""
+    return w.name(code.replace("_", " "))
 
 
 def sources_table(w: Wording) -> Plain | None:

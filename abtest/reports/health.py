@@ -40,6 +40,9 @@ class Counts:
 
 # Checks that look at effects: their outcome would give away what an invalid result must not show.
 EFFECT_CHECKS = frozenset({"twyman", "novelty"})
+# Checks whose count is one of units; elsewhere rows, values or days are counted.
+COUNTS_UNITS = frozenset({"mixed_exposure", "exposure_before_start", "missing_units", "min_counts"})
+TIME_NOTES = ("without_zone", "stray_future", "gap", "fold")
 
 
 def visible(result: Result) -> tuple[HealthCheck, ...]:
@@ -59,15 +62,26 @@ def counts(result: Result) -> Counts:
 
 
 def health_text(w: Wording) -> HealthText:
-    """Every check in words, worst first."""
-    checks = visible(w.result)
-    ranked = sorted(checks, key=lambda c: ("fail", "note", "pass", "not_run").index(c.level))
-    texts = [(check.level, _check(w, check)) for check in ranked]
+    """Every check in words, worst first; metrics of which a check says the same share one line."""
+    texts = check_texts(w)
 
     def of(*levels: str) -> tuple[CheckText, ...]:
         return tuple(text for level, text in texts if level in levels)
 
     return HealthText(_lead(w), of("fail", "note"), of("pass"), of("not_run"), tuple(text for _, text in texts))
+
+
+def check_texts(w: Wording) -> list[tuple[HealthLevel, CheckText]]:
+    """The visible checks in words, worst first. What is equal but for its subject is said once."""
+    ranked = sorted(visible(w.result), key=lambda c: ("fail", "note", "pass", "not_run").index(c.level))
+    groups: dict[tuple[str, ...], list[HealthCheck]] = {}
+    for i, check in enumerate(ranked):
+        alone = (str(i),) if check.scope != "metric" or check.subject is None else ()
+        groups.setdefault((check.key, check.level, check_text(w, check), *alone), []).append(check)
+    return [
+        (checks[0].level, CheckText(_name(w, checks), _rule(w, checks[0]), text, w.chip("level", checks[0].level)))
+        for (_, _, text, *_), checks in groups.items()
+    ]
 
 
 def failures(w: Wording) -> list[str]:
@@ -78,27 +92,31 @@ def failures(w: Wording) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def check_name(w: Wording, check: HealthCheck) -> str:
-    name = w.words(f"{_entry(w, check)}.name", key=w.name(check.key))
-    if check.subject is None:
-        return name
+def _name(w: Wording, checks: list[HealthCheck]) -> str:
+    """The name of a check with what it is about: one subject, or several of which it says the same."""
+    name = w.words(f"{_entry(w, checks[0])}.name", key=w.name(checks[0].key))
     titles = {metric.key: w.metric(metric, 48) for metric in w.result.metrics}
-    subject = titles.get(check.subject, w.name(check.subject, 48))
-    return w.words("health.about", check=name, subject=subject)
+    subjects = [titles.get(c.subject, w.name(c.subject, 48)) for c in checks if c.subject is not None]
+    return w.words("health.about", check=name, subject=w.join(subjects)) if subjects else name
 
 
 def check_text(w: Wording, check: HealthCheck) -> str:
     if check.level == "not_run":
         reason = check.reason or "no_data"
         return w.words(w.words.known("health.reason", reason), reason=w.name(reason))
-    entry = _entry(w, check)
-    key = f"{entry}.{check.level}"
-    return w.words(key if w.words.has(key) else f"checks.other.{check.level}", **_slots(w, check))
+    key = f"{_entry(w, check)}.{check.level}"
+    slots, values = _slots(w, check), check.values or {}
+    if values.get("units") == 0 or values.get("share_immature") == 1:
+        # Nothing is there yet, which is more than a small number.
+        key = f"{key}_empty" if w.words.has(f"{key}_empty") else key
+    counted = values.get("count", values.get("dropped"))
+    if isinstance(counted, int) and counted and w.words.has(f"{key}_counted"):
+        return w.words.plural(f"{key}_counted", counted, **{**slots, "n": w.count(counted)})
+    return w.words(key if w.words.has(key) else f"checks.other.{check.level}", **slots)
 
 
-def _check(w: Wording, check: HealthCheck) -> CheckText:
-    rule = w.words(f"{_entry(w, check)}.rule")
-    return CheckText(check_name(w, check), rule, check_text(w, check), w.chip("level", check.level))
+def _rule(w: Wording, check: HealthCheck) -> str:
+    return w.words(f"{_entry(w, check)}.rule")
 
 
 def _entry(w: Wording, check: HealthCheck) -> str:
@@ -108,10 +126,17 @@ def _entry(w: Wording, check: HealthCheck) -> str:
 def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
     """Values as text, by the kind that their name tells; an absent or null value selects a sentence without it."""
     slots: dict[str, str | None] = {"key": w.name(check.key)}
-    days = (check.values or {}).get("days")
-    if isinstance(days, int) and days % 7:
-        slots["rest"] = w.count(days % 7)
-    for name, value in (check.values or {}).items():
+    values = check.values or {}
+    days = values.get("days")
+    if isinstance(days, int):
+        slots["run"] = w.words.plural("rule.runtime.days", days)
+        slots["weeks"] = w.words.plural("rule.runtime.weeks", days // 7) if days >= 7 else None
+        slots["rest"] = w.words.plural("rule.runtime.days", days % 7) if days % 7 else None
+    parts = [(code, values[code]) for code in TIME_NOTES if isinstance(values.get(code), int) and values[code]]
+    if parts:
+        said = [w.words.plural(f"ledger.counted.{code}", int(n), n=w.count(int(n))) for code, n in parts if n]
+        slots["repaired"] = w.words("list.clauses").join(said)
+    for name, value in values.items():
         # Nothing counted is said in words ("None."), not as a zero with a unit.
         nothing = value == 0 and (name in ("count", "dropped") or name.startswith("share"))
         if value is None or name == "key" or nothing:
@@ -122,8 +147,8 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
             slots[name] = w.p(value)
         elif "share" in name or "deviation" in name:
             slots[name] = w.share(abs(value))  # a difference has a sign, its size is what matters
-        elif name in ("count", "units"):
-            slots[name] = w.units(int(value)) if check.key not in ("late_or_future", "time_gaps") else w.count(value)
+        elif name == "units" or (name == "count" and check.key in COUNTS_UNITS):
+            slots[name] = w.units(int(value))
         elif float(value).is_integer():
             slots[name] = w.count(value)
         else:
@@ -140,6 +165,18 @@ def _lead(w: Wording) -> str:
         return w.words.plural("health.lead.fail", c.failed, total=total)
     if c.failed:
         return w.words.plural("health.lead.metric_fail", c.failed)
+    why = _nothing(w)
+    if why is not None:
+        return w.words.plural("health.lead.nothing", c.notes, total=total, passed=passed, why=why)
     if c.notes:
         return w.words.plural("health.lead.note", c.notes, total=total, passed=passed)
     return w.words("health.lead.good", total=total, passed=passed)
+
+
+def _nothing(w: Wording) -> str | None:
+    """Why there is nothing to read yet: no goal could be tested, because nobody counts for it."""
+    comparisons = [comparison for goal in w.result.goals for comparison in goal.comparisons]
+    empty = all(any(arm.used == 0 for arm in goal.arms) for goal in w.result.goals)
+    if not comparisons or not empty or any(comparison.status == "ok" for comparison in comparisons):
+        return None
+    return w.no_test(comparisons[0])

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
+from abtest.analysis.result import MetricResult
 from abtest.reports.verdict import comparison_of, guardrail_labels, headline, low_end
 from abtest.reports.wording import Wording
 
 MOST_LIMITS = 4
+# How the analysis writes a window with an end; "whole" and "from day 3" are open.
+FIXED_WINDOW = re.compile(r"first \d+ days|day \d+|days \d+-\d+")
 
 
 def limits(w: Wording) -> list[str]:
     """Two to four points, the most pressing first; what lies beyond the observed time is always among them."""
     result, experiment = w.result, w.result.experiment
-    if experiment.has_time and experiment.days_run:
+    windows = followed(w)
+    if experiment.has_time and experiment.days_run and windows and w.total_units:
+        time = w.words("limits.window", units=w.units(w.total_units), window=windows)
+    elif experiment.has_time and experiment.days_run:
         time = w.words.plural("limits.days", experiment.days_run)
     else:
         time = w.words("limits.no_days" if experiment.has_time else "limits.no_time")
@@ -26,7 +33,7 @@ def limits(w: Wording) -> list[str]:
         shown = w.guardrail_shown(comparison) if comparison else None
         if label == "held_but_worse" and shown:
             full = w.full(w.change(metric, shown))
-            points.append(w.words("limits.guardrail_worse", guardrail=w.inside(metric), change=full))
+            points.append(w.words("limits.guardrail_worse", guardrail=w.metric(metric), change=full))
             break
     if w.many:
         points.append(w.words("limits.treatments", control=w.control))
@@ -45,11 +52,19 @@ def limits(w: Wording) -> list[str]:
     return points
 
 
+def followed(w: Wording) -> str:
+    """The windows of the goals, when all of them are fixed: then nobody is followed for all the days of the data."""
+    windows = [goal.window or "" for goal in w.result.goals]
+    if not windows or not all(FIXED_WINDOW.fullmatch(window) for window in windows):
+        return ""
+    return w.join([w.name(window, 60) for window in dict.fromkeys(windows)])
+
+
 def _goal_limits(w: Wording) -> list[str]:
     head = headline(w)
-    if head is None:
+    if head is None or _out(head.metric) == _exposed(head.metric) > 0:
         return []
-    goal = w.inside(head.metric)
+    goal = w.metric(head.metric)
     if head.comparison is None or head.change is None:
         return [w.words("limits.untested", goal=goal)]
     if w.early:
@@ -58,25 +73,37 @@ def _goal_limits(w: Wording) -> list[str]:
     state = w.state(head.comparison)
     if state == "better":
         end = low_end(w, head)
-        return [w.words("limits.low_end", low=end)] if end else []
+        if end:
+            return [w.words("limits.low_end", low=end)]
     if low is None or high is None:
         return []
-    if state == "worse":
-        return [w.words("limits.loss", low=low, high=high)]
+    if state in ("better", "worse"):
+        return [w.words("limits.gain" if state == "better" else "limits.loss", low=low, high=high)]
     shown = w.shown(head.comparison)
     bounds = shown.bounds if shown else (None, 0.0, None)
     both_sides = (bounds[0] or 0) < 0 < (bounds[2] or 0)
     return [w.words("limits.unclear" if both_sides else "limits.unclear_one_side", goal=goal, low=low, high=high)]
 
 
+def _exposed(metric: MetricResult) -> int:
+    return sum(arm.exposed for arm in metric.arms)
+
+
+def _out(metric: MetricResult) -> int:
+    return sum(arm.immature + arm.missing for arm in metric.arms)
+
+
 def _missing(w: Wording) -> list[str]:
     head = headline(w)
     if head is None:
         return []
-    exposed = sum(arm.exposed for arm in head.metric.arms)
-    out = sum(arm.immature + arm.missing for arm in head.metric.arms)
+    exposed, out = _exposed(head.metric), _out(head.metric)
     if out == 0 or exposed == 0:
         return []
+    if out == exposed:
+        immature = any(arm.immature for arm in head.metric.arms)
+        key = "limits.none_complete" if immature else "limits.none_known"
+        return [w.words(key, goal=w.metric(head.metric), exposed=w.units(exposed))]
     return [
         w.words.plural(
             "limits.missing",
@@ -84,7 +111,7 @@ def _missing(w: Wording) -> list[str]:
             n=w.count(out),
             exposed=w.units(exposed),
             share=w.share(out / exposed),
-            goal=w.inside(head.metric),
+            goal=w.metric(head.metric),
         )
     ]
 

@@ -10,6 +10,7 @@ import re
 from abtest.analysis.result import MetricResult, Result
 from abtest.reports.appendix import short
 from abtest.reports.health import counts
+from abtest.reports.limits import followed
 from abtest.reports.verdict import comparison_of, guardrail_labels, headline, low_end, sentence
 from abtest.reports.wording import Shown, Wording
 
@@ -88,10 +89,13 @@ def _document(w: _MarkdownWording, rows: list[str], cut: int) -> str:
 
 def _table_head(w: _MarkdownWording) -> list[str]:
     words = w.words
-    head = headline(w)
-    label = head.change.label if head and head.change else words("interval.label", level=w.level)
-    names = ["", words("markdown.metric"), words("markdown.change"), label, words("markdown.verdict")]
+    names = ["", words("markdown.metric"), words("markdown.change"), _head_label(w), words("markdown.verdict")]
     return ["| " + " | ".join(names).strip() + " |", "|---|---|--:|:-:|---|"]
+
+
+def _head_label(w: _MarkdownWording) -> str:
+    head = headline(w)
+    return head.change.label if head and head.change else w.interval_label()
 
 
 def _rows(w: _MarkdownWording) -> list[str]:
@@ -103,15 +107,15 @@ def _rows(w: _MarkdownWording) -> list[str]:
     ]
     for metric, label in guardrail_labels(w.result, variant):
         comparison = comparison_of(metric, variant)
-        text = w.words(f"guardrail.{label}")
+        text = w.label("guardrail", label)
         if comparison is not None and comparison.margin is not None:
             margin = w.words("margin.text", margin=w.margin(metric, comparison.margin))
             text = w.words("markdown.held", label=text, margin=margin)
         shown = w.guardrail_shown(comparison) if comparison is not None else None
         role = w.words("role.guardrail")
-        if w.early:
-            # The column is headed by the band then; guardrails keep their ordinary interval.
-            role = w.words("role.guardrail_early", label=w.words("interval.label", level=w.level))
+        if shown is not None and (own := w.change(metric, shown).label) != _head_label(w):
+            # The column is headed by the interval of the goal.
+            role = w.words("role.guardrail_labelled", label=own)
         rows.append(_row(w, metric, shown, role, text, w.no_test(comparison)))
     return rows
 
@@ -126,7 +130,7 @@ def _metric_row(w: _MarkdownWording, metric: MetricResult, variant: str) -> str:
     shown = None if comparison is None else w.shown(comparison)
     state = "no_test" if comparison is None or comparison.status == "no_test" else w.state(comparison)
     role = w.words("role.goal") if metric.role == "goal" else ""
-    return _row(w, metric, shown, role, w.words(f"state.{state}"), w.no_test(comparison), bold=metric.role == "goal")
+    return _row(w, metric, shown, role, w.label("state", state), w.no_test(comparison), bold=metric.role == "goal")
 
 
 def _row(
@@ -194,4 +198,7 @@ def _not_covered(w: _MarkdownWording) -> str:
     days = w.result.experiment.days_run
     if not days:
         return w.words("markdown.not_covered_days" if w.result.experiment.has_time else "markdown.not_covered_time")
+    windows = followed(w)
+    if windows:
+        return w.words("markdown.not_covered_window", window=windows)
     return w.words.plural("markdown.not_covered", days)

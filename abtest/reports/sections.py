@@ -8,6 +8,7 @@ from abtest.analysis.result import MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
+from abtest.reports.numbers import decimals_for
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
@@ -125,7 +126,7 @@ def _card(w: Wording) -> Card:
     head = headline(w)
     goal = ""
     if head is not None:
-        slots = {"goal": w.inside(head.metric)}
+        slots = {"goal": w.metric(head.metric)}
         key = "card.goal_of" if w.many else "card.goal"
         goal = words(key, **slots, variant=w.variant(decision.variant))
     number = interval = tip = why = ""
@@ -199,13 +200,15 @@ def _difference(w: Wording, metric: MetricResult, variant: str) -> list[tuple[st
     if relative is None or absolute is None or not relative.relative or relative.band != absolute.band:
         return []
     change = w.change(metric, absolute)
-    return [
-        (w.words("card.absolute"), w.words("card.absolute_value", change=change.estimate, interval=change.interval))
-    ]
+    # The interval stays whole, so that a narrow card breaks before it and not inside it.
+    whole = change.interval.replace(" ", "\u00a0")
+    return [(w.words("card.absolute"), w.words("card.absolute_value", change=change.estimate, interval=whole))]
 
 
 def _caption(w: Wording, first: str, metrics: list[MetricResult], adjusted: str | None) -> str:
     text = w.words(first, control=w.control)
+    if w.early:
+        adjusted = "labels.early" if adjusted is None else f"{adjusted}_early"
     if adjusted is None:
         return text
     return w.words("list.space").join([text, w.words(adjusted, n=w.count(len(metrics)))])
@@ -218,7 +221,7 @@ def _goal(w: Wording) -> Evidence | None:
     leads = []
     meanings: list[tuple[str, str]] = []
     if len(goals) == 1:
-        title = w.words("sections.goal.title", goal=w.inside(goals[0]))
+        title = w.words("sections.goal.title", goal=w.metric(goals[0]))
         leads.append(clip(clean(goals[0].meaning), TEXT_LIMIT))
     else:
         title = w.words("sections.goal.title_many")
@@ -232,7 +235,7 @@ def _goal(w: Wording) -> Evidence | None:
     if len(detects) == 1:
         more.append(w.words("goal.lead_detect", detect=w.detect_text(next(iter(detects)) or 0.0)))
     more += [
-        w.words("goal.mature_on", goal=w.inside(goal), date=w.date(goal.mature_on)) for goal in goals if goal.mature_on
+        w.words("goal.mature_on", goal=w.metric(goal), date=w.date(goal.mature_on)) for goal in goals if goal.mature_on
     ]
     if more:
         leads.append(w.words("list.space").join(more))
@@ -241,7 +244,7 @@ def _goal(w: Wording) -> Evidence | None:
     adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None
     caption = _caption(w, "goal.caption_band" if banded else "goal.caption", goals, adjusted)
     table = metric_tables(w, goals, "goal", caption)
-    label = w.words("interval.band" if banded else "interval.label", level=w.level)
+    label = w.interval_label() if banded else w.words("interval.label", level=w.level)
     read = (w.words("read.text", label=label),)
     return Evidence(title, tuple(leads), (table,), tuple(_arms(w, goal) for goal in goals), tuple(meanings), read)
 
@@ -263,7 +266,7 @@ def _arms(w: Wording, metric: MetricResult) -> Plain:
     keep = [i for i in range(len(keys)) if i not in (3, 4, 6) or any(row[i] not in ("0", none) for row in rows)]
     caption = w.words("goal.arms_caption")
     if len(w.result.goals) > 1:
-        caption = w.words("health.about", check=caption, subject=w.inside(metric))
+        caption = w.words("health.about", check=caption, subject=w.metric(metric))
     columns = tuple(w.words(f"goal.{keys[i]}") for i in keep)
     return Plain(caption, columns, tuple(tuple(row[i] for i in keep) for row in rows), frozenset(range(1, len(keep))))
 
@@ -285,10 +288,11 @@ def _secondary(w: Wording) -> Evidence | None:
             if w.many:
                 name = w.words("interval.named", metric=name, variant=w.variant(comparison.variant))
             by_state.setdefault(state, []).append(name)
+    lists = "secondary.so_far" if w.early else "secondary"
     leads = [
         text
         for state in ("better", "worse", "unclear", "open", "no_test")
-        for text in _listed(w, f"secondary.{state}", by_state.get(state, []))
+        for text in _listed(w, f"{lists}.{state}", by_state.get(state, []))
     ]
     adjusted = f"secondary.{w.result.plan.correct_secondary}" if len(metrics) > 1 else None
     caption = _caption(w, "secondary.caption", metrics, adjusted)
@@ -310,10 +314,11 @@ def _guardrails(w: Wording) -> Evidence | None:
             by_label.setdefault(label, []).append(name)
     total = sum(map(len, by_label.values()))
     held = len(by_label.get("held", [])) + len(by_label.get("held_but_worse", []))
+    at = "guardrails.so_far" if w.early else "guardrails"
     if held == total:
-        leads = [w.words.plural("guardrails.all_held", total, n=w.spelled(total))]
+        leads = [w.words.plural(f"{at}.all_held", total, n=w.spelled(total))]
     else:
-        leads = [w.words("guardrails.some_held", held=w.count(held), total=w.count(total))]
+        leads = [w.words(f"{at}.some_held", held=w.count(held), total=w.count(total))]
     for label in ("broken", "worse_not_shown", "not_shown", "no_test", "held_but_worse"):
         leads += _listed(w, f"guardrails.{label}", by_label.get(label, []))
     read = (w.words("read.guardrail"),)
@@ -336,10 +341,15 @@ def _segments(w: Wording) -> Evidence | None:
     # The interaction tests of all splits share one error rate, so that many splits do not make one look clear.
     limit = w.result.plan.alpha / max(1, len(tested))
     clear = [s.dimension for s in tested if s.interaction_p is not None and s.interaction_p < limit]
+    decimals = decimals_for((limit,), 4)
+    slots = {"limit": w.words("p.below", p=w.numbers.trimmed(limit, decimals)), "alpha": w.share(w.result.plan.alpha)}
     if clear:
-        lead = w.words("segments.lead.some_clear", list=w.join([w.name(name, 40) for name in dict.fromkeys(clear)]))
+        names = w.join([w.name(name, 40) for name in dict.fromkeys(clear)])
+        lead = w.words.plural("segments.lead.some_clear", len(tested), list=names, **slots)
+    elif tested:
+        lead = w.words.plural("segments.lead.none_clear", len(tested), **slots)
     else:
-        lead = w.words("segments.lead.none_clear" if tested else "segments.lead.untested")
+        lead = w.words("segments.lead.untested")
     leads = [lead]
     if any(segment.merged_groups for segment in w.result.segments):
         leads.append(w.words("segments.privacy", n=w.count(w.result.min_cell)))

@@ -31,6 +31,7 @@ from abtest.reports.wording import Shown, Wording
 NOTE_LIMIT = 160
 SWATCHES = 4
 MOST_SEGMENT_ROWS = 60
+SHORT_LABEL = 16
 CLEAR_FIRST = {"worse": 0, "better": 0, "unclear": 1, "flat": 1, "open": 1, "no_test": 2}
 
 
@@ -146,7 +147,8 @@ def _row(
         return Row(head, values=values, absent=w.no_test(comparison))
     change = w.change(metric, shown)
     # Guardrails are judged by their margin and segments by the interaction, so this p would say the wrong thing.
-    p = w.p_of(comparison) if arms is metric.arms and metric.role != "guardrail" else None
+    # Read early, labels follow the band, and the p-value of the test at the end would contradict it.
+    p = w.p_of(comparison) if arms is metric.arms and metric.role != "guardrail" and not w.early else None
     name = f"{w.metric(metric)}{w.words('list.separator')}{head}" if head != w.metric(metric) else head
     slots = {"name": name, "change": change.estimate, "label": change.label, "interval": change.interval}
     tip = w.words("table.tip_p", p=p, **slots) if p else w.words("table.tip", **slots)
@@ -182,9 +184,7 @@ def _forest(
             done.append(row)
         finished.append(replace(group, rows=tuple(done)))
     axis = Axis(labels(w, ticks(scale), unit) if on_scale else (), dashed=scale.at(include[0]) if include else "")
-    label = next(
-        (w.change(d.metric, d.shown).label for d in drafts if d.shown), w.words("interval.label", level=w.level)
-    )
+    label = next((w.change(d.metric, d.shown).label for d in drafts if d.shown), w.interval_label())
     return Table(kind, caption, _columns(w, kind, label), axis, tuple(finished))
 
 
@@ -219,11 +219,16 @@ def _columns(w: Wording, kind: str, label: str) -> dict[str, str]:
     return {
         "first": w.words(first),
         "values": values,
-        # The label stays on one line, so that a narrow header breaks before it.
-        "change": w.words("table.change", label=label.replace(" ", "\u00a0").replace("-", "\u2011")),
+        "change": w.words("table.change", label=_unbroken(label)),
         "plot": w.words("table.margin_plot" if kind == "guardrails" else "table.change_plot"),
         "verdict": w.words("table.verdict") if kind not in ("segments", "explore") else "",
     }
+
+
+def _unbroken(label: str) -> str:
+    """A short label stays on one line, so that a narrow header breaks before it; a long one breaks between words."""
+    label = label.replace("-", "\u2011")
+    return label.replace(" ", "\u00a0") if len(label) <= SHORT_LABEL else label
 
 
 # Guardrails
@@ -233,6 +238,7 @@ def guardrail_table(w: Wording, metrics: Sequence[MetricResult]) -> Table:
     """Guardrails in units of their margin: right is better, the margin always at the same line."""
     scale = guardrail_scale()
     groups = []
+    found_labels: list[str] = []
     for metric in metrics:
         rows = []
         notes: list[str] = []
@@ -249,6 +255,7 @@ def guardrail_table(w: Wording, metrics: Sequence[MetricResult]) -> Table:
             row = replace(row, chip=chip, tone=chip.tone, swatch=_swatch(w, variant))
             if margin is not None and margin.effect is not None and shown is not None:
                 effect = margin.effect
+                found_labels.append(w.change(metric, shown).label)
                 row = replace(row, mark=mark(scale, (effect.low, effect.estimate, effect.high)))
             rows.append(row)
         note = _note(w, metric, *notes)
@@ -259,7 +266,7 @@ def guardrail_table(w: Wording, metrics: Sequence[MetricResult]) -> Table:
     found = tuple((Tick(scale.at(x), x, x == 0, anchor), w.words(key)) for x, key, anchor in names)
     axis = Axis(found, dashed=scale.at(-1.0), zone=percent(scale.share(-1.0)))
     caption = w.words("guardrails.caption_early" if w.early else "guardrails.caption")
-    label = w.words("interval.label", level=w.level)
+    label = next(iter(found_labels), w.interval_label("guardrail"))
     return Table("guardrails", caption, _columns(w, "guardrails", label), axis, tuple(groups))
 
 
@@ -291,7 +298,7 @@ def segment_tables(w: Wording) -> list[Table]:
             drafts = [d for group in segment.groups for d in _segment_rows(w, metric, segment, group)][:left]
             left -= len(drafts)
             groups.append((_segment_group(w, segment), drafts))
-        caption = w.words("segments.caption", control=w.control, metric=w.inside(metric))
+        caption = w.words("segments.caption", control=w.control, metric=w.metric(metric))
         tables.append(_forest(w, "segments", caption, groups, [d for _, rows in groups for d in rows], None))
     return tables
 
@@ -311,11 +318,13 @@ def _segment_group(w: Wording, segment: SegmentResult) -> Group:
 
 def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, group: SegmentGroup) -> list[_Draft]:
     label = w.words("segments.hidden") if group.label is None else w.name(group.label, 60)
-    units = w.units(sum(arm.used for arm in group.arms))
-    if group.label is None and segment.merged_groups:
-        units = w.words("table.note_join").join([w.words.plural("segments.merged", segment.merged_groups), units])
     rows = []
     for variant in w.treatments:
+        # The users of the two arms that the row compares, not those of every arm.
+        compared = (w.result.experiment.baseline, variant)
+        units = w.units(sum(arm.used for arm in group.arms if arm.variant in compared))
+        if group.label is None and segment.merged_groups:
+            units = w.words("table.note_join").join([w.words.plural("segments.merged", segment.merged_groups), units])
         comparison = next((c for c in group.comparisons if c.variant == variant), None)
         whole = comparison_of(metric, variant)
         # The always-valid band exists for whole metrics only; a stripe of another kind would mislead.

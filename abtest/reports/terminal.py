@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import Comparison, MetricResult, Result
-from abtest.reports.health import check_name, check_text, counts, visible
+from abtest.reports.health import check_texts, counts
 from abtest.reports.labels import TONES
 from abtest.reports.svg import SMALLEST, Scale, step_size
 from abtest.reports.tables import by_clarity
@@ -97,6 +97,7 @@ def _wrap(text: str, width: int, indent: str = "") -> list[str]:
 
 def _metrics(w: Wording, width: int, colour: bool) -> list[str]:
     variants = w.treatments
+    label = w.interval_label()
     blocks: list[tuple[str, list[_Line]]] = []
     for role, key in (
         ("goal", "goal"),
@@ -111,13 +112,12 @@ def _metrics(w: Wording, width: int, colour: bool) -> list[str]:
         if role == "secondary":
             metrics = by_clarity(w, metrics)
         lines = [_line(w, metric, variant) for metric in metrics for variant in variants]
-        if role == "guardrail" and w.early:
-            title = w.words("terminal.guardrails_early", label=w.words("interval.label", level=w.level))
+        if role == "guardrail" and w.interval_label(role) != label:
+            title = w.words("terminal.guardrails_labelled", label=w.interval_label(role))
         blocks.append((title, lines))
     every = [line for _, lines in blocks for line in lines]
     if not every:
         return []
-    label = w.words("interval.band" if w.early else "interval.label", level=w.level)
     change_width = max(columns(w.words("terminal.change")), *(columns(line.change) for line in every))
     # The reason of a missing test runs on into the plot, so only real intervals set the width.
     drawn = [columns(line.interval) for line in every if line.shown is not None]
@@ -177,7 +177,7 @@ def _line(w: Wording, metric: MetricResult, variant: str) -> _Line:
     if shown is None:
         return _Line(name, w.words("table.no_value"), w.no_test(comparison), None, label, tone)
     change = w.change(metric, shown)
-    return _Line(name, change.bare, change.bare_interval, shown, label, tone)
+    return _Line(name, change.estimate, change.bare_interval, shown, label, tone)
 
 
 def _label(
@@ -185,7 +185,7 @@ def _label(
 ) -> tuple[str, str, Shown | None]:
     if metric.role == "guardrail":
         code = next(label for guard, label in guardrail_labels(w.result, variant) if guard is metric)
-        text = w.words(f"guardrail.{code}")
+        text = w.label("guardrail", code)
         if comparison is not None and comparison.margin is not None:
             margin = w.words("margin.text", margin=w.margin(metric, comparison.margin))
             text = w.words("terminal.label_margin", label=text, margin=margin)
@@ -194,7 +194,7 @@ def _label(
     state = "no_test" if comparison is None or comparison.status == "no_test" else w.state(comparison)
     if metric.role == "explore" and state != "no_test":
         return "", "flat", shown
-    return w.words(f"state.{state}"), TONES[state][0], shown
+    return w.label("state", state), TONES[state][0], shown
 
 
 def _scale(plotted: list[Shown]) -> tuple[Scale, float]:
@@ -259,9 +259,9 @@ def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list
         facts.append((words("terminal.days"), days))
     out = _wrap("   ".join(f"{name}  {value}" for name, value in facts), width)
     for level, mark in (("fail", "x"), ("note", "!")):
-        for check in visible(w.result):
-            if check.level == level:
-                text = f"  {mark} {words('health.call', check=check_name(w, check))} {check_text(w, check)}"
+        for found, check in check_texts(w):
+            if found == level:
+                text = f"  {mark} {words('health.call', check=check.name)} {check.text}"
                 out += [_paint(line, TONES[level][0], colour) for line in _wrap_indented(text, width)]
     if report_path is not None:
         out.append(f"{words('terminal.report')}  {clean(report_path)}")

@@ -45,8 +45,10 @@ def headline(w: Wording, variant: str | None = None, reason: str | None = None) 
 
 
 def low_end(w: Wording, head: Headline) -> str | None:
-    """The end of the interval nearest to zero, when the goal is clearly better."""
+    """The end of the interval nearest to zero, when the goal is clearly better and the change is to be shipped."""
     if head.comparison is None or head.change is None or w.early or w.state(head.comparison) != "better":
+        return None
+    if w.result.decision.verdict != "ship":
         return None
     return head.change.high if head.metric.better == "lower" else head.change.low
 
@@ -60,7 +62,7 @@ def sentence(w: Wording, of: VariantDecision | None = None) -> str:
     head = headline(w, variant, reason)
     if not decision.valid or reason == "health_failed":
         return w.words("sentence.health_failed", which=w.join(failures(w)) or None)
-    goal = w.inside(head.metric) if head else ""
+    goal = w.metric(head.metric) if head else ""
     change = head.change if head else None
     name = w.variant(variant) if w.many else w.subject
     if reason in ("goal_better", "goal_worse") and head and change and head.comparison:
@@ -90,7 +92,7 @@ def _moved(w: Wording, reason: str, name: str, head: Headline, change: Change, v
     assert head.comparison is not None
     shown = w.shown(head.comparison)
     direction = "up" if shown is not None and shown.interval.estimate > 0 else "down"
-    slots = {"name": name, "goal": w.inside(head.metric), "size": change.size, "interval": w.with_interval(change)}
+    slots = {"name": name, "goal": w.metric(head.metric), "size": change.size, "interval": w.with_interval(change)}
     if reason == "goal_worse":
         return w.words(f"sentence.goal_worse.{direction}", **slots)
     labels = [label for _, label in guardrail_labels(w.result, variant)]
@@ -219,7 +221,7 @@ def _guardrails_line(w: Wording, n: dict[str, int], variant: str) -> str:
     parts = [w.words("rule.guardrails.held", held=w.count(held), total=w.count(total))]
     worse = [metric for metric, label in guardrail_labels(w.result, variant) if label == "held_but_worse"]
     if len(worse) == 1:
-        parts.append(w.words("rule.guardrails.held_worse_one", metric=w.inside(worse[0])))
+        parts.append(w.words("rule.guardrails.held_worse_one", metric=w.metric(worse[0])))
     elif worse:
         parts.append(w.words("rule.guardrails.held_worse_other", n=w.count(len(worse))))
     failing = [code for code in ("broken", "not_shown", "no_test") if n.get(code)]

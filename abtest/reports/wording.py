@@ -36,11 +36,10 @@ class Shown:
 class Change:
     """A shown interval in words.
 
-    The `bare` forms leave out the word for points; `size` is the rounded estimate without sign, for "by about".
+    `bare_interval` leaves out the word for points; `size` is the rounded estimate without sign, for "by about".
     """
 
     estimate: str
-    bare: str
     interval: str
     bare_interval: str
     low: str | None
@@ -67,15 +66,6 @@ class Wording:
 
     def metric(self, metric: MetricResult, limit: int = NAME_LIMIT) -> str:
         return self.name(metric.title or metric.key, limit)
-
-    def inside(self, metric: MetricResult) -> str:
-        """The metric's name inside a sentence; a leading capital of an ordinary word becomes small."""
-        text = self.metric(metric)
-        lowers = self.words.get("format.titles_lowercase_in_sentences")
-        first = text.split(" ", 1)[0]
-        if lowers and len(first) > 1 and first[0].isupper() and first[1:].islower():
-            return text[0].lower() + text[1:]
-        return text
 
     def variant(self, key: str, limit: int = 40) -> str:
         for variant in self.result.experiment.variants:
@@ -221,7 +211,15 @@ class Wording:
     @property
     def early(self) -> bool:
         """A plan with one look, read before its end: then only the always-valid band may be read."""
-        return self.result.plan.method == "fixed" and self.result.decision.verdict == "keep_running"
+        return self.result.plan.method == "fixed" and not self.result.experiment.reached_end
+
+    def level_of(self, role: str) -> str:
+        """Guardrails have an error rate of their own, one-sided."""
+        return self.share(1 - 2 * self.result.plan.guardrail_alpha) if role == "guardrail" else self.level
+
+    def interval_label(self, role: str = "goal") -> str:
+        """What the intervals of this role are called."""
+        return self.words("interval.band" if self.early else "interval.label", level=self.level_of(role))
 
     def shown(self, comparison: Comparison, *, absolute: bool = False, band: bool = True) -> Shown | None:
         """What may be shown of a comparison; None when invalid, untested or without any bound."""
@@ -239,14 +237,15 @@ class Wording:
         return None
 
     def guardrail_shown(self, comparison: Comparison) -> Shown | None:
-        """A guardrail is shown in the terms of its margin, with the ordinary interval its label is judged by."""
+        """A guardrail is shown in the terms of its margin: the interval, or early the band, that its label is read from."""
         absolute = comparison.margin is not None and comparison.margin.kind == "absolute"
-        return self.shown(comparison, absolute=absolute, band=False)
+        return self.shown(comparison, absolute=absolute)
 
     def change(self, metric: MetricResult, shown: Shown) -> Change:
         low, estimate, high = shown.bounds
-        label_key = "band" if shown.band else "one_look" if self.early and metric.role != "guardrail" else "label"
-        label = self.words(f"interval.{label_key}", level=self.level)
+        label = self.interval_label(metric.role)
+        if self.early and not shown.band:
+            label = self.words("interval.one_look", level=self.level_of(metric.role))
         bounds = [bound for bound in (low, estimate, high) if bound is not None]
         scaled = shown.relative or metric.unit_of_value == "share"
         factor = 100 if scaled else 1
@@ -271,7 +270,6 @@ class Wording:
             bare = interval = self.words(open_end, low=named(low), high=named(high))
         return Change(
             estimate=named(estimate) or "",
-            bare=write(estimate),
             interval=interval,
             bare_interval=bare,
             low=named(low),
@@ -343,9 +341,14 @@ class Wording:
                 return "unclear"
         return state
 
+    def label(self, key: str, code: str) -> str:
+        """The word for a state or a guardrail's label; before the planned end it says that it holds so far."""
+        so_far = f"{key}_so_far.{code}"
+        return self.words(so_far if self.early and self.words.has(so_far) else f"{key}.{code}")
+
     def chip(self, key: str, code: str) -> Chip:
         tone, icon = TONES.get(code, ("flat", "none"))
-        return Chip(self.words(f"{key}.{code}"), tone, icon)
+        return Chip(self.label(key, code), tone, icon)
 
     def chip_of_verdict(self, verdict: str) -> Chip:
         tone, icon = TONES[verdict]

@@ -16,7 +16,7 @@ from abtest.sources.clock import clock_of, unreadable
 from abtest.sources.engine import Engine, name, reading, text
 from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import not_numbers, property_sql, where_props, where_sql
+from abtest.sources.rows import kept_sql, not_numbers, property_sql, where_props, where_sql
 from abtest.sources.stray import dense_end
 from abtest.sources.units import MIXED, STATUS_NAMES, TABLE, unit_sql
 
@@ -77,8 +77,6 @@ def _read_log(
     table = f"rows_{source.name}"
     uid = unit_sql(source, unit, raw)
     given_day = clock.day if clock.date_only else "NULL"
-    keep = where_sql(source.where, source, raw) if source.where is not None else "true"
-    drop = "".join(f" AND NOT {where_sql(w, source, raw)}" for _, w in source.ignore)
     event_name = raw.text(source.event) if source.event is not None else text(source.event_constant or "")
     # The name of a row is compared once and becomes a number; each event is then a test on that number.
     codes = {n: i for i, n in enumerate(sorted({n for e in events.values() for n in e.names}))}
@@ -95,7 +93,7 @@ def _read_log(
         extra += f", ({named} AND ({' OR '.join(raw.unreadable(p) for p in numeric)})) AS bad_number"
     keys = _dedupe_columns(source, raw, unit, uid, event_name)
     dedupe = "".join(f", {sql} AS dedupe_{i}" for i, sql in enumerate(keys))
-    inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, ({keep}{drop}) AS wanted, CAST({code} AS SMALLINT) AS code{extra}{dedupe} FROM {name(raw.table)}"
+    inner = f"SELECT {uid} AS uid, {clock.instant} AS instant, {given_day} AS given_day, {kept_sql(source, raw)} AS wanted, CAST({code} AS SMALLINT) AS code{extra}{dedupe} FROM {name(raw.table)}"
     day = "given_day" if clock.date_only else clock.day
     columns = "".join(f", {sql} AS {name(alias)}" for alias, sql in flags.items())
     columns += "".join(f", r.{name(c)}" for c in numbers) + (", r.instant" if detail else "")

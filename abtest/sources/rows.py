@@ -22,6 +22,13 @@ def where_sql(where: Where, source: Source, raw: Raw) -> str:
             return "(" + " OR ".join(where_sql(p, source, raw) for p in parts) + ")"
 
 
+def kept_sql(source: Source, raw: Raw) -> str:
+    """A boolean: the row passes the source's `where` and none of its `ignore`."""
+    wanted = [where_sql(source.where, source, raw)] if source.where is not None else []
+    wanted += [f"NOT {where_sql(w, source, raw)}" for _, w in source.ignore]
+    return f"({' AND '.join(wanted)})" if wanted else "true"
+
+
 def where_props(where: Where | None) -> set[str]:
     return {t.prop for t in row_tests(where)} if where is not None else set()
 
@@ -86,7 +93,7 @@ def _test(test: RowTest, source: Source, raw: Raw) -> str:
                 found = f"(NOT {found})"
         case "before" | "after":
             sign = "<" if test.operator == "before" else ">"
-            found = f"(TRY_CAST(left({as_text}, 10) AS DATE) {sign} DATE {text(values[0].text)})"
+            found = f"({_date(as_text)} {sign} DATE {text(values[0].text)})"
         case _:
             found = _compare(values[0], test.operator, as_text, number)
     return f"coalesce({found}, false)"
@@ -106,5 +113,10 @@ def _compare(value: Value, operator: str, as_text: str, number: str) -> str:
     if value.kind == "number":
         return f"({number} {operator} {value.number!r})"
     if value.kind == "date":
-        return f"(TRY_CAST(left({as_text}, 10) AS DATE) {operator} DATE {text(value.text)})"
+        return f"({_date(as_text)} {operator} DATE {text(value.text)})"
     return f"({as_text} {operator} {text(value.text)})"
+
+
+def _date(as_text: str) -> str:
+    """The date that a text begins with; to the engine, "inf" and "epoch" are dates too."""
+    return f"CASE WHEN ascii({as_text}) BETWEEN 48 AND 57 THEN TRY_CAST(left({as_text}, 10) AS DATE) END"

@@ -10,7 +10,7 @@ from abtest.problems import data_error
 from abtest.sources.engine import Engine, name, reading
 from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import not_numbers, property_sql, where_sql
+from abtest.sources.rows import kept_sql, not_numbers, property_sql, where_sql
 from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
 
 
@@ -23,6 +23,7 @@ class UnitTable:
     rows: int
     unparsable: int
     without_id: int
+    ignored: int
     unassigned: int
     fingerprint: str
 
@@ -44,10 +45,13 @@ def _read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props:
         declared = source.property(prop)
         columns += f", {property_sql(declared, raw) if declared is not None else raw.number(prop)} AS {name(alias)}"
     uid = unit_sql(source, unit, raw)
+    kept = kept_sql(source, raw)
     engine.sql(
-        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT DISTINCT * FROM (SELECT {uid} AS uid{columns} FROM {name(raw.table)}) WHERE uid IS NOT NULL"
+        f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT DISTINCT * FROM (SELECT {uid} AS uid{columns} FROM {name(raw.table)} WHERE {kept}) WHERE uid IS NOT NULL"
     )
-    without = engine.one(f"SELECT count(*) FROM {name(raw.table)} WHERE {uid} IS NULL")[0]
+    without, ignored = engine.one(
+        f"SELECT count(*) FILTER ({uid} IS NULL), count(*) FILTER ({uid} IS NOT NULL AND NOT {kept}) FROM {name(raw.table)}"
+    )
     doubles = engine.one(f"SELECT count(*) FROM (SELECT uid FROM {name(table)} GROUP BY uid HAVING count(*) > 1)")[0]
     if doubles:
         have = "1 unit has" if doubles == 1 else f"{doubles:,} units have"
@@ -58,17 +62,19 @@ def _read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props:
             source.place,
         )
     unassigned = engine.one(
-        f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {uid} NOT IN (SELECT uid FROM {TABLE})"
+        f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {kept} AND {uid} NOT IN (SELECT uid FROM {TABLE})"
     )[0]
     units = engine.one(f"SELECT count(*) FROM {TABLE}")[0]
-    if units and unassigned and unassigned == raw.rows - raw.unparsable - without:
+    if units and unassigned and unassigned == raw.rows - raw.unparsable - without - ignored:
         raise no_match(engine, source, raw, uid)
     ids_fit(engine, source, raw, uid)
     every = ", ".join(name(a) for a in props)
     digest = engine.one(
         f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
     )[0]
-    return UnitTable(source.name, table, raw.rows, raw.unparsable, without, unassigned, f"{int(digest or 0):016x}")
+    return UnitTable(
+        source.name, table, raw.rows, raw.unparsable, without, ignored, unassigned, f"{int(digest or 0):016x}"
+    )
 
 
 def unreadable_numbers(engine: Engine, source: Source, raw: Raw, prop: str) -> int:
@@ -90,7 +96,7 @@ def exclude(engine: Engine, source: Source, raw: Raw, unit: str, only: Where | N
     with reading(engine, raw.files.what):
         uid = unit_sql(source, unit, raw)
         if only is not None:
-            inside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {where_sql(only, source, raw)}"
+            inside = f"SELECT {uid} FROM {name(raw.table)} WHERE {uid} IS NOT NULL AND {kept_sql(source, raw)} AND {where_sql(only, source, raw)}"
             engine.sql(f"UPDATE {TABLE} SET status = {EXCLUDED} WHERE status = {USED} AND uid NOT IN ({inside})")
         if leave_out is not None:
             outside = (

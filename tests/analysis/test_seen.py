@@ -20,7 +20,7 @@ def test_an_event_that_never_happens_stops_the_run(tmp_path: Path) -> None:
     """Otherwise a guardrail on a misspelt crash would hold for ever."""
     Small(tmp_path / "p").yaml("like: like_clicked", "like: like_clickd").fails(
         3,
-        'abtest.yml:23:9 E206 event like: "like_clickd" never appears in source app (seen: like_clicked 253, order 95)\n'
+        'abtest.yml:23:9 E206 event like: "like_clickd" never appears in source app (seen: like_clicked 233, order 92)\n'
         "    like: like_clickd\n"
         "          ^^^^^^^^^^^\n"
         '  Did you mean "like_clicked"?\n',
@@ -28,7 +28,9 @@ def test_an_event_that_never_happens_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_one_name_of_several_is_enough(tmp_path: Path) -> None:
-    assert levels(Small(tmp_path / "p").yaml("like: like_clicked", "like: [like_clicked, heart]"))[("srm", None)] == "pass"
+    assert (
+        levels(Small(tmp_path / "p").yaml("like: like_clicked", "like: [like_clicked, heart]"))[("srm", None)] == "pass"
+    )
 
 
 def test_a_where_that_never_holds_is_a_note(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from abtest.analysis.result import (
     SegmentResult,
 )
 
+BAND = 1.6  # how much wider than the interval the always-valid band is
 N = (107214, 107092, 106950)
 TREATMENTS = ("composer", "quick")
 HASHES = ("51be9a07c2d84f6e", "8c1f02e4aa719b35", "3d5503be71f09ac2")
@@ -54,8 +55,8 @@ def comparison(
         p_adjusted=adjusted,
         state=state,  # type: ignore[arg-type]
         margin=margin,
-        always_valid=interval(estimate, half * 1.6),
-        always_valid_absolute=interval(estimate * control, half * control * 1.6),
+        always_valid=interval(estimate, half * BAND),
+        always_valid_absolute=interval(estimate * control, half * control * BAND),
     )
 
 
@@ -117,14 +118,20 @@ def guardrail(
     unit: str = "count",
     description: str = "",
     estimator: str = "mean",
+    early: bool = False,
 ) -> MetricResult:
-    """A guardrail whose effect in margin units follows from its change; each change is estimate, half, label."""
+    """A guardrail whose effect in margin units follows from its change; each change is estimate, half, label.
+
+    Read early, the effect and the label are those of the band.
+    """
     comparisons = []
     method = {"mean": "welch", "proportion": "score", "ratio": "delta"}[estimator]
     for variant, (estimate, half, label) in zip(TREATMENTS, changes, strict=False):
         sign = 1 if better == "higher" else -1
         unit_size = size if kind == "relative" else size / control
-        effect = interval(sign * estimate / unit_size, half / unit_size)
+        effect = interval(sign * estimate / unit_size, half * (BAND if early else 1) / unit_size)
+        if early and label == "held" and effect.low is not None and effect.low < -1:
+            label = "not_shown"
         margin = MarginResult(kind, size, effect, 0.001, label)  # type: ignore[arg-type]
         state = "worse" if "worse" in label or label == "broken" else "unclear"
         comparisons.append(comparison(variant, control, (estimate, half), state, method=method, margin=margin))
@@ -230,15 +237,15 @@ def secondary(arms: int) -> list[MetricResult]:
     return found
 
 
-def guardrails(arms: int, latency: str = "held_but_worse") -> list[MetricResult]:
+def guardrails(arms: int, latency: str = "held_but_worse", early: bool = False) -> list[MetricResult]:
     slow = {"held_but_worse": (0.017, 0.008), "broken": (0.083, 0.02), "not_shown": (0.03, 0.036)}[latency]
     second = (0.004, 0.009, "held")
     rows = [
-        guardrail("revenue", "Revenue per user", 1.92, 0.04, [(-0.004, 0.029, "held"), (0.01, 0.03, "held")], unit="money USD", description="Net revenue over 28 days"),
-        guardrail("latency", "Upload latency, p95", 2140.0, 0.05, [(*slow, latency), second], better="lower", unit="duration ms", description="95th percentile of upload time"),
-        guardrail("crash_free", "Crash-free sessions", 0.9962, 0.001, [(-0.0001, 0.0005, "held"), (0.0002, 0.0005, "held")], kind="absolute", unit="share", estimator="ratio", description="Sessions without a crash"),
-        guardrail("abuse", "Abuse reports", 0.0039, 0.08, [(-0.021, 0.062, "held"), second], better="lower", description="Reports per user and week"),
-        guardrail("nps_guard", "NPS", 31.4, 4.0, [(0.016, 0.083, "held"), (0.02, 0.08, "held")], kind="absolute", unit="points", description="Promoters minus detractors"),
+        guardrail("revenue", "Revenue per user", 1.92, 0.04, [(-0.004, 0.029, "held"), (0.01, 0.03, "held")], unit="money USD", description="Net revenue over 28 days", early=early),
+        guardrail("latency", "Upload latency, p95", 2140.0, 0.05, [(*slow, latency), second], better="lower", unit="duration ms", description="95th percentile of upload time", early=early),
+        guardrail("crash_free", "Crash-free sessions", 0.9962, 0.001, [(-0.0001, 0.0005, "held"), (0.0002, 0.0005, "held")], kind="absolute", unit="share", estimator="ratio", description="Sessions without a crash", early=early),
+        guardrail("abuse", "Abuse reports", 0.0039, 0.08, [(-0.021, 0.062, "held"), second], better="lower", description="Reports per user and week", early=early),
+        guardrail("nps_guard", "NPS", 31.4, 4.0, [(0.016, 0.083, "held"), (0.02, 0.08, "held")], kind="absolute", unit="points", description="Promoters minus detractors", early=early),
     ]  # fmt: skip
     return [replace(row, comparisons=row.comparisons[:arms], arms=row.arms[: arms + 1]) for row in rows]
 
@@ -320,6 +327,6 @@ def ledgers() -> tuple[Ledger, ...]:
         LedgerStep("used", 211826, (("control", 105974), ("composer", 105852))),
     )
     return (
-        Ledger("app_events", "rows", 48112904, rows, (("fold_local_time", 12),)),
+        Ledger("app_events", "rows", 48112904, rows, (("fold", 12),)),
         Ledger("exposures", "units", 214377, units),
     )

@@ -73,7 +73,7 @@ def build(verdict: str, shape: str) -> Result:
     found = goals(many, arms, kinds.get(verdict, "better"))
     states = [goal.comparisons[0].state for goal in found]
     counts = {code: states.count(code) for code in ("better", "worse", "unclear", "no_test")}  # type: ignore[arg-type]
-    guards = guardrails(arms, latency) if guarded else []
+    guards = guardrails(arms, latency, early) if guarded else []
     labels = [g.comparisons[0].margin.label for g in guards if g.comparisons[0].margin]
     kept = {code: labels.count(code) for code in ("held", "held_but_worse", "not_shown", "broken", "no_test")}  # type: ignore[arg-type]
     kept["total"] = len(guards)

@@ -25,10 +25,19 @@ def test_same_result_same_bytes_and_small(sample: Result) -> None:
 def test_the_summary_of_a_clear_gain() -> None:
     lines = render_markdown(build("ship", "one_goal")).split("\n")
     assert lines[0] == "## ✅ Ship: Photo composer v3"
-    assert lines[2].startswith("Photo composer v3 raised engaged users by about 4% (95% interval +2.4% to +5.9%)")
+    assert lines[2].startswith("Photo composer v3 raised Engaged users by about 4% (95% interval +2.4% to +5.9%)")
     assert "| goal | **Engaged users** | **+4.1%** | +2.4% to +5.9% | **Better** |" in lines
     assert "| guardrail | Upload latency, p95 | +1.7% | +0.9% to +2.5% | Held, but worse (margin +5%) |" in lines
-    assert "Plan with the low end of the interval, +2.4%. Not covered: effects after 28 days." in lines
+    end = "Not covered: what happens after the window in which everybody is followed (first 28 days)."
+    assert f"Plan with the low end of the interval, +2.4%. {end}" in lines
+
+
+def test_only_what_is_shipped_is_planned_with() -> None:
+    """A goal may be better and the verdict still be against it: then no line tells how to plan with the gain."""
+    base = build("ship", "one_goal")
+    against = replace(base, decision=replace(base.decision, verdict="dont_ship", reason="guardrail_broken"))
+    assert "Plan with" in render_markdown(base)
+    assert "Plan with" not in render_markdown(against)
 
 
 @pytest.mark.parametrize("make", [nasty, lambda: build("ship", "three_goals")])

@@ -69,18 +69,18 @@ def test_margins_have_the_sign_of_the_bad_direction() -> None:
 
 
 SENTENCES = {
-    "ship-one_goal": "Photo composer v3 raised engaged users by about 4% (95% interval +2.4% to +5.9%), "
+    "ship-one_goal": "Photo composer v3 raised Engaged users by about 4% (95% interval +2.4% to +5.9%), "
     "and all five guardrails held.",
-    "ship-no_guardrail": "Photo composer v3 raised engaged users by about 4% (95% interval +2.4% to +5.9%); "
+    "ship-no_guardrail": "Photo composer v3 raised Engaged users by about 4% (95% interval +2.4% to +5.9%); "
     "no guardrail was set.",
-    "ship-three_variants": "Composer v3 raised engaged users by about 4% (95% interval +2.4% to +5.9%), "
+    "ship-three_variants": "Composer v3 raised Engaged users by about 4% (95% interval +2.4% to +5.9%), "
     "and all five guardrails held.",
-    "dont_ship-one_goal": "Photo composer v3 lowered engaged users by about 3% (95% interval −4.7% to −1.5%), "
+    "dont_ship-one_goal": "Photo composer v3 lowered Engaged users by about 3% (95% interval −4.7% to −1.5%), "
     "which is a change for the worse.",
-    "dont_ship-no_segments": "No clear gain after the full 28 days: the data fit a change in engaged users "
+    "dont_ship-no_segments": "No clear gain after the full 28 days: the data fit a change in Engaged users "
     "between −0.6% and +3.0%.",
-    "dont_ship-three_goals": "Upload latency, p95 broke its margin of +5%, whatever engaged users gained.",
-    "keep_running-one_goal": "Too early to tell: after 15 of 28 days, the data fit a change in engaged users "
+    "dont_ship-three_goals": "Upload latency, p95 broke its margin of +5%, whatever Engaged users gained.",
+    "keep_running-one_goal": "Too early to tell: after 15 of 28 days, the data fit a change in Engaged users "
     "between −0.9% and +5.1%.",
     "dont_decide-one_goal": "A health check failed: the groups differ in size more than chance explains. "
     "No result can be trusted until this is fixed.",
@@ -102,7 +102,7 @@ def test_the_rule_line_by_line() -> None:
     lines = [(line.chip.tone, line.text) for line in rule_lines(Wording(build("ship", "one_goal")))]
     assert lines == [
         ("good", "Goal met: the interval lies above zero (+2.4% to +5.9%)"),
-        ("good", "Guardrails: 5 of 5 held; worse within its margin: upload latency, p95"),
+        ("good", "Guardrails: 5 of 5 held; worse within its margin: Upload latency, p95"),
         ("good", "Health: 12 of 14 checks passed, 2 notes, 0 failed, 1 not run"),
         ("good", "Ran as planned: 28 of 28 days, 214,306 users"),
     ]
@@ -135,7 +135,7 @@ def test_two_to_four_limits_always(sample: Result) -> None:
     ("name", "part"),
     [
         ("ship-one_goal", "may be as small as +2.4%"),
-        ("ship-one_goal", "after 28 days of data"),
+        ("ship-one_goal", "each of the 214,306 users is followed for a fixed time only (first 28 days)"),
         ("dont_ship-no_segments", "fits both a small rise and a small fall (−0.6% to +3.0%)"),
         ("ship-three_variants", "Each was compared with Control alone"),
         ("ship-no_guardrail", "no guardrail was set"),

@@ -14,6 +14,7 @@ import pytest
 import abtest.reports
 from abtest.analysis import result as model
 from abtest.analysis.result import Result
+from abtest.reports.health import TIME_NOTES
 from abtest.reports.html import render_html
 from abtest.reports.labels import TONES
 from abtest.reports.language import MissingWordError, UnknownLanguageError, Words, languages, load, outline
@@ -31,6 +32,7 @@ REASONS = (
 CHECKS = (
     "srm", "mixed_exposure", "missing_units", "unit_loss", "maturity", "runtime", "row_loss", "exposure_before_start",
     "min_counts", "late_or_future", "time_gaps", "denominator_shift", "leverage", "novelty", "twyman", "skewness",
+    "bad_number", "unknown_variant", "event_seen",
 )  # fmt: skip
 NO_TEST = (
     "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
@@ -38,8 +40,10 @@ NO_TEST = (
 ROW_STEPS = (
     "unparsable", "no_id", "bad_time", "ignored", "duplicate", "no_event", "unassigned", "before_exposure",
     "after_window", "immature", "mixed", "before_start", "used",
+    "unknown_variant", "other_flag", "after_end", "bad_number", "stray_future", "excluded", "after_enrolment",
 )  # fmt: skip
-UNIT_STEPS = ("before_start", "after_enrolment", "mixed", "unknown_variant", "used", "immature")
+UNIT_STEPS = ("before_start", "after_enrolment", "mixed", "unknown_variant", "excluded", "used", "immature")
+NOTES = ("without_zone", "stray_future", "gap", "fold", "bad_number", "other")
 FORBIDDEN = re.compile(
     r"\b(significan\w*|proves|trending|winner|no effect|flat|95% probability|almost clear)\b", re.IGNORECASE
 )
@@ -68,6 +72,7 @@ def test_every_code_has_words(words: Words) -> None:
     keys += [f"test.{code}.{part}" for code in ("welch", "score", "delta", "other") for part in ("name", "why")]
     keys += [f"health.reason.{code}" for code in ("no_time", "no_data", "not_applicable", "other")]
     keys += [f"ledger.rows.{code}" for code in ROW_STEPS] + [f"ledger.units.{code}" for code in UNIT_STEPS]
+    keys += [f"ledger.note.{code}" for code in NOTES] + [f"ledger.counted.{code}" for code in TIME_NOTES]
     keys += [f"state.{code}" for code in get_args(model.State)]
     keys += [f"guardrail.{code}" for code in get_args(model.GuardrailLabel)]
     keys += [f"level.{code}" for code in get_args(model.HealthLevel)]
@@ -196,10 +201,13 @@ def test_unknown_codes_still_render() -> None:
             else m
             for m in base.metrics
         ),
-        ledgers=(model.Ledger("x", "rows", 1, (model.LedgerStep("brand_new", 1),)),),
+        ledgers=(model.Ledger("x", "rows", 1, (model.LedgerStep("odd_step", 1),), (("odd_note", 1),)),),
     )
     page = Page(render_html(strange))
     assert "“brand_new”" in page.seen
+    assert "Other (odd step)" in page.seen
+    assert "Also counted: other (odd note)" in page.seen
+    assert "odd_" not in page.seen
     assert "reason “odd.one”" in page.seen
     render_markdown(strange)
     render_terminal(strange, colour=False)
