@@ -94,6 +94,12 @@ def _fits_kind(source: Source, fields: Fields, problems: Problems) -> None:
                 fields.place("columns"),
                 "Example:  columns: {event: name, time: created_at}",
             )
+    else:
+        for key in ("dedupe", "settle", "complete_through", "event"):
+            if fields.has(key):
+                problems.error(
+                    "E109", f"{key} of {what} has no effect: it belongs to sources of kind events", fields.place(key)
+                )
     if source.kind == "exposures" and source.variant is None:
         problems.error(
             "E109",
