@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from abtest.analysis import thresholds as t
 from abtest.analysis.arms import Arm
+from abtest.analysis.dates import iso
 from abtest.analysis.result import HealthCheck, HealthLevel, MetricResult
 from abtest.language.model import Experiment, Metric
 from abtest.stats.means import welch
@@ -96,6 +97,16 @@ def check_notes(source: str, notes: Mapping[str, int]) -> list[HealthCheck]:
     if notes.get("bad_number"):
         found.append(HealthCheck("bad_number", "experiment", source, "note", None, {"count": notes["bad_number"]}))
     return found
+
+
+def check_coverage(source: str, first: int, exposed_first: int | None, exposed_last: int | None) -> HealthCheck | None:
+    """Whether a log begins early enough: before its first row silence is not a zero but a hole. Days since 1970."""
+    if exposed_first is None or exposed_last is None:
+        return None
+    days = first - exposed_first
+    level: HealthLevel = "fail" if first > exposed_last else "note" if days > 1 else "pass"
+    values: dict[str, int | float | str | None] = {"days": max(0, days), "first": iso(first)}
+    return HealthCheck("coverage", "experiment", source, level, None, values)
 
 
 def check_unknown_variant(rows: int, keys: Sequence[str]) -> HealthCheck:

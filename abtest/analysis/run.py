@@ -250,12 +250,19 @@ class _Run:
             ),
             health.check_unknown_variant(*found.undeclared),
         ]
+        if self.experiment.exposure_source not in found.logs:
+            steps = dict(found.exposed.row_steps)
+            lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
+            checks.append(health.check_row_loss(self.experiment.exposure_source, lost, found.exposed.rows))
+            checks += health.check_notes(self.experiment.exposure_source, dict(found.exposed.notes))
         for source, log in sorted(found.logs.items()):
             ledger = next(x for x in reversed(ledgers) if x.source == source and x.kind == "rows")
             lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
             checks.append(health.check_row_loss(source, lost, log.rows))
             checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
             checks += health.check_notes(source, dict(log.notes))
+            covered = health.check_coverage(source, log.first, found.exposed.first, found.exposed.last)
+            checks += [covered] if covered is not None else []
         for event, rows in found.seen.items():
             unseen = health.check_event_seen(event, self.project.events[event].source, rows)
             checks += [unseen] if unseen is not None else []

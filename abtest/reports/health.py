@@ -142,7 +142,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         if value is None or name == "key" or nothing:
             continue
         if isinstance(value, str):
-            slots[name] = w.date(value) if name.endswith("_on") else w.name(value)
+            slots[name] = w.date(value) if name == "first" or name.endswith("_on") else w.name(value)
         elif name == "p_value" or name.endswith("_p"):
             slots[name] = w.p(value)
         elif "share" in name or "deviation" in name:

@@ -242,7 +242,10 @@ def _goal(w: Wording) -> Evidence | None:
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
     adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None
-    caption = _caption(w, "goal.caption_band" if banded else "goal.caption", goals, adjusted)
+    if w.early and not banded:
+        caption = w.words("goal.caption", control=w.control)  # without a band no label is read before the end
+    else:
+        caption = _caption(w, "goal.caption_band" if banded else "goal.caption", goals, adjusted)
     table = metric_tables(w, goals, "goal", caption)
     label = w.interval_label() if banded else w.words("interval.label", level=w.level)
     read = (w.words("read.text", label=label),)

