@@ -159,3 +159,31 @@ def test_the_summary_fits_into_a_comment(tmp_path: Path) -> None:
         assert len(text.encode()) < 3000
     result = json.loads((tmp_path / "landing_page" / "result.json").read_text())
     assert result["schema"] == "abtest.result/1"
+
+
+def test_progress_is_shown_on_a_terminal_and_only_there(tmp_path: Path) -> None:
+    import os
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = ["run", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "abtest", *words],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        cwd=EXAMPLES.parent,
+        env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(EXAMPLES.parent)},
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    except OSError:  # the other end is closed
+        pass
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"New player: metrics" in seen
+    assert "\x1b" not in out
+    os.close(ours)
