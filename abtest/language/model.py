@@ -289,6 +289,7 @@ class Experiment:
     baseline: str
     metrics: tuple[MetricUse, ...]
     exposure_where: Where | None = None
+    flag_place: Place = field(default_factory=_place, compare=False)
     owner: str | None = None
     hypothesis: str | None = None
     start: date | None = None

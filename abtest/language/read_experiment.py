@@ -38,7 +38,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         )
         name = ""
     unit = fields.text("unit", required=True)
-    exposure_source, flag, exposure_where = _exposure(fields, problems)
+    exposure_source, flag, exposure_where, flag_place = _exposure(fields, problems)
     variants = _variants(fields, problems)
     baseline = fields.text("baseline", required=True)
     if baseline is not None and variants and baseline not in [v.id for v in variants]:
@@ -69,6 +69,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         baseline=baseline or "",
         metrics=metrics,
         exposure_where=exposure_where,
+        flag_place=flag_place,
         owner=fields.text("owner"),
         hypothesis=fields.text("hypothesis"),
         start=dates.get("start"),
@@ -103,15 +104,15 @@ def _places(node: Map) -> tuple[tuple[str, Place], ...]:
     return tuple(found)
 
 
-def _exposure(fields: Fields, problems: Problems) -> tuple[str, str | None, Any]:
+def _exposure(fields: Fields, problems: Problems) -> tuple[str, str | None, Any, Place]:
     node = fields.map("exposure", required=True)
     if node is None:
-        return "", None, None
+        return "", None, None, fields.node.place
     inner = Fields(node, "exposure", problems)
     source = inner.text("source", required=True) or ""
     flag, where = inner.text("flag"), inner.read("where", parse_where)
     inner.done()
-    return source, flag, where
+    return source, flag, where, inner.place("flag")
 
 
 def _variants(fields: Fields, problems: Problems) -> tuple[Variant, ...]:

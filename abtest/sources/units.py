@@ -165,7 +165,7 @@ def _known_variants(engine: Engine, source: Source, raw: Raw, experiment: Experi
                 "E409",
                 f"flag {quoted(experiment.flag)} never appears in source {source.name} (seen: {seen})",
                 f"Did you mean {quoted(near)}?" if near else "",
-                experiment.place,
+                experiment.flag_place,
             )
         if steps and steps[0][0] == "bad_time" and steps[0][1] == left[0]:
             raise unreadable(engine, source, raw)

@@ -25,9 +25,9 @@ def test_a_flag_that_never_appears(small: Small) -> None:
     small.yaml("flag: f1", "flag: f2").fails(
         3,
         """\
-experiments/test.yml:1:13 E409 flag "f2" never appears in source flags (seen: f1 26, f3 14)
-    experiment: test
-                ^^^^
+experiments/test.yml:5:33 E409 flag "f2" never appears in source flags (seen: f1 26, f3 14)
+    exposure: {source: flags, flag: f2}
+                                    ^^
   Did you mean "f1"?
 """,
     )
