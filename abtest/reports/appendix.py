@@ -197,8 +197,6 @@ def definitions_table(w: Wording) -> Plain:
     rows = []
     for metric in w.result.metrics:
         text = clip(clean(metric.meaning), TEXT_LIMIT)
-        if metric.window:
-            text = words("table.note_join").join([text, w.name(metric.window, 60)])
         owner = w.name(metric.owner, 40) if metric.owner else words("table.no_value")
         code = short(metric.definition_hash)
         rows.append((w.metric(metric, 60), words(f"role.{metric.role}"), text, owner, code))

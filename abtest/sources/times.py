@@ -8,7 +8,7 @@ moves forward, in a fold it is the first.
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -82,9 +82,3 @@ def instant_sql(wall: str, zone: str) -> str:
 def day_sql(instant: str, zone: str) -> str:
     """SQL: the local date of an instant as whole days since 1970-01-01."""
     return f"CAST(({local_sql(instant, zone)}) // {DAY} AS INTEGER)"
-
-
-def local_day(instant: int, zone: str) -> int:
-    """The same in Python."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
-    return (moment.astimezone(ZoneInfo(zone)).date() - datetime(1970, 1, 1).date()).days

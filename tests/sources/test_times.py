@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abtest.sources.times import MICRO, day_sql, instant_sql, local_day, local_sql, offsets
+from abtest.sources.times import MICRO, day_sql, instant_sql, local_sql, offsets
 
 ZONES = (
     "UTC", "Europe/Madrid", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Australia/Lord_Howe",
@@ -53,7 +53,6 @@ def test_local_clock_and_date_of_any_instant(zone: str, instants: list[int]) -> 
     walls = [wall_at(i, zone) for i in instants]
     assert compute(local_sql("t", zone), instants) == [micros(w) for w in walls]
     assert compute(day_sql("t", zone), instants) == [day_of(w) for w in walls]
-    assert [local_day(i, zone) for i in instants] == [day_of(w) for w in walls]
 
 
 @settings(max_examples=60, deadline=None)
