@@ -65,8 +65,8 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def engine_ratio(folder: Path, metrics: int, pairs: int) -> dict[str, float]:
-    write_project(folder, metrics)
+def engine_ratio(folder: Path, metrics: int, pairs: int, kinds: bool = False) -> dict[str, float]:
+    write_project(folder, metrics, kinds)
     rows = []
     for _ in range(pairs):
         (limit,), _, limit_rss = child(python(LIMIT), folder)
@@ -113,13 +113,16 @@ def main() -> None:
     parser.add_argument("--metrics", default="10,50", help="numbers of metrics (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs per line (default: %(default)s)")
     parser.add_argument("--folder", default=".bench", help="where the logs are kept (default: %(default)s)")
+    parser.add_argument("--kinds", action="store_true", help="half of the metrics of the rest of the language")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
     for events in (int(x) for x in options.events.split(",")):
         folder = write_workload(Path(options.folder).resolve() / str(events), events)
         for metrics in (int(x) for x in options.metrics.split(",")):
-            results[f"{events:,} events, {metrics} metrics"] = engine_ratio(folder, metrics, options.pairs)
+            of = " of all kinds" if options.kinds else ""
+            found = engine_ratio(folder, metrics, options.pairs, options.kinds)
+            results[f"{events:,} events, {metrics} metrics{of}"] = found
     tiny = write_workload(Path(options.folder).resolve() / "10000", 10_000)
     results["start-up"] = start_up(tiny, options.pairs)
     if options.json:

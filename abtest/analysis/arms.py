@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 
 from abtest.metrics.sums import ArmSums
 from abtest.stats.moments import Counts, Moments, PairMoments, Sums, from_sums, pair_from_sums
+from abtest.stats.quantiles import Quantile
 
 
 @dataclass(frozen=True)
 class Arm:
     """One metric in one variant (of one segment): exposed = used + immature + missing.
 
-    `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no. All None without used units.
+    `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no, `quantile` when it is one. All
+    None without used units.
     """
 
     exposed: int
@@ -23,6 +25,7 @@ class Arm:
     moments: Moments | None = None
     pair: PairMoments | None = None
     counts: Counts | None = None
+    quantile: Quantile | None = None
 
 
 def arm_of(sums: ArmSums) -> Arm:

@@ -15,11 +15,12 @@ from abtest.stats.means import welch
 from abtest.stats.moments import Counts, Moments, PairMoments
 from abtest.stats.multiplicity import benjamini_hochberg, holm
 from abtest.stats.proportions import score
+from abtest.stats.quantiles import Quantile, quantile_arm, quantile_contrast
 from abtest.stats.ratios import delta
 from abtest.stats.sequential import critical, optimal_kappa, p_value
 
-Estimator = Literal["mean", "proportion", "ratio"]
-ArmData = Moments | PairMoments | Counts
+Estimator = Literal["mean", "proportion", "ratio", "quantile"]
+ArmData = Moments | PairMoments | Counts | Quantile
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Setting:
 
 
 def data_of(arm: Arm) -> ArmData | None:
-    return arm.counts or arm.pair or arm.moments
+    return arm.quantile or arm.counts or arm.pair or arm.moments
 
 
 def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
-    if metric.kind == "ratio":
+    if metric.quantile is not None:
+        return "quantile"
+    if metric.pooled:
         return "ratio"
     return "proportion" if any(a.counts is not None for a in arms.values()) else "mean"
 
@@ -54,6 +57,8 @@ def infer(treatment: Arm, control: Arm, alpha: float, crit: float | None = None)
             else "all_missing"
         )
         return no_test(reason, "none")
+    if isinstance(t, Quantile) and isinstance(c, Quantile):
+        return quantile_contrast(t, c, alpha=alpha, critical=crit)
     if isinstance(t, PairMoments) and isinstance(c, PairMoments):
         return delta(t, c, alpha=alpha, critical=crit)
     if isinstance(t, Counts) and isinstance(c, Counts):
@@ -125,7 +130,10 @@ def _margin(metric: Metric, margin: Margin, inference: Inference, treatment: Arm
         return MarginResult(margin.kind, margin.size, None, None, "no_test")
     if isinstance(t, Counts) != isinstance(c, Counts) or inference.method != "score":
         t, c = (a.moments if isinstance(a, Counts) else a for a in (t, c))
-    test = margins.non_inferiority(inference, asked, metric.better or "higher", t, c)
+    if inference.status != "ok" and isinstance(t, Quantile):
+        return MarginResult(margin.kind, margin.size, None, None, "no_test")
+    data = tuple(quantile_arm(a) if isinstance(a, Quantile) else a for a in (t, c))
+    test = margins.non_inferiority(inference, asked, metric.better or "higher", *data)
     effect = None if test.estimate is None else Interval(test.estimate, test.low, test.high)
     return MarginResult(margin.kind, margin.size, effect, test.p_value, margins.guardrail_state(test))
 
@@ -150,7 +158,9 @@ def _interval(estimate: Estimate | None) -> Interval | None:
 
 def arm_value(variant: str, arm: Arm) -> ArmValue:
     value = deviation = total = None
-    if arm.pair is not None:
+    if arm.quantile is not None:
+        value = arm.quantile.value
+    elif arm.pair is not None:
         value = arm.pair.x.mean / arm.pair.y.mean if arm.pair.y.mean else None
         total = arm.pair.x.total
     elif arm.moments is not None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from abtest.language.canonical import events_of
-from abtest.language.model import Event, Example, Metric, Project
-from abtest.metrics.plan import atoms_in, event_parts, make_plan
-from abtest.metrics.units import unit_values
-from abtest.problems import Problem
+from abtest.analysis.example_logs import DAY_0, attribute_tables, open_units, read_example_log
+from abtest.language.example_rules import problems_in_examples
+from abtest.language.metric_model import FINER_UNITS
+from abtest.language.model import Example, Metric, Project
+from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of
+from abtest.metrics.plan import Extent, chain_of, last_day, make_plan
+from abtest.metrics.units import Inputs, unit_values
 from abtest.sources.engine import Engine, name, open_engine
-from abtest.sources.events import Log
 
-_DAY_0 = 20_000
-"""Any date; examples speak of days after exposure only."""
+_HISTORY = 500
+"""Days before exposure that the tiny logs cover."""
 
 
 @dataclass(frozen=True)
@@ -33,59 +33,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
+    """One example of one metric, in the unit that the metric is about."""
+
     metric: Metric
     number: int
     example: Example
 
 
-def problems_in_examples(project: Project) -> list[Problem]:
-    """Examples that name what the metric does not read."""
-    found = []
-    for metric in project.metrics.values():
-        read = set(events_of(metric))
-        for example in metric.examples:
-            for event in example.events:
-                if event.event not in project.events:
-                    from abtest.language.suggest import did_you_mean
-
-                    found.append(
-                        Problem(
-                            "E201",
-                            f'no event "{event.event}" (example of {metric.name})',
-                            example.place,
-                            did_you_mean(event.event, read or project.events),
-                        )
-                    )
-        if metric.examples and not read:
-            found.append(
-                Problem(
-                    "E138", f"metric {metric.name} reads a column and can have no examples", metric.examples[0].place
-                )
-            )
-    return found
-
-
 def run_examples(project: Project, metrics: Iterable[Metric]) -> tuple[Outcome, ...]:
     """Every example of the metrics, in order. Call `problems_in_examples` first."""
-    cases = [_Case(m, i + 1, e) for m in metrics for i, e in enumerate(m.examples)]
+    cases = [Case(_alone(m), i + 1, e) for m in metrics for i, e in enumerate(m.examples)]
     engine = open_engine(Path(project.root))
+    results: dict[int, float | None] = {}
     try:
-        results: dict[int, float | None] = {}
-        fixed = [c for c in cases if c.metric.window.fixed]
-        if fixed:
-            end = max(
-                max((e.day for c in fixed for e in c.example.events), default=0),
-                max(c.metric.window.last or 0 for c in fixed),
-            )
-            results |= _values(engine, project, fixed, end)
-        for case in cases:
-            if not case.metric.window.fixed:
-                # An open window ends with the data: the end of the example's last day, in whole blocks.
-                per = case.metric.per or 1
-                last = max((e.day for e in case.example.events), default=0) - case.metric.window.first
-                end = case.metric.window.first + (max(0, last) // per + 1) * per - 1
-                results |= _values(engine, project, [case], end)
+        for end, together in _by_end(cases).items():
+            results |= _values(engine, project, together, end)
     finally:
         engine.close()
     return tuple(
@@ -93,93 +56,76 @@ def run_examples(project: Project, metrics: Iterable[Metric]) -> tuple[Outcome, 
     )
 
 
-def _values(engine: Engine, project: Project, cases: list[_Case], end: int) -> dict[int, float | None]:
+def _by_end(cases: list[Case]) -> dict[int, list[Case]]:
+    """Examples whose data may end on the same day, so that one run serves them all."""
+    closed = [c for c in cases if _end(c.metric) is not None]
+    found: dict[int, list[Case]] = {}
+    if closed:
+        found[max(_last(closed), max(_end(c.metric) or 0 for c in closed))] = closed
+    for case in cases:
+        if _end(case.metric) is None:
+            found.setdefault(_open_end(case), []).append(case)
+    return found
+
+
+def _alone(metric: Metric) -> Metric:
+    """The metric as if its own unit were randomised; parts of units stay parts."""
+    return metric if metric.unit is None or metric.unit in FINER_UNITS else for_unit(metric, metric.unit)
+
+
+def _end(metric: Metric) -> int | None:
+    """The last day that a window counted from exposure reads; None for windows that depend on where the data end."""
+    if not metric.window.fixed or metric.window.end:
+        return None
+    return max(0, last_day(chain_of(metric, Extent(DAY_0, DAY_0), "UTC")))
+
+
+def _last(cases: Iterable[Case]) -> int:
+    return max((e.day for c in cases for e in c.example.events), default=0)
+
+
+def _open_end(case: Case) -> int:
+    """An open window ends with the data: the end of the example's last day, in whole blocks."""
+    window, last = case.metric.window, max(0, _last([case]))
+    if window.end:
+        return max(last, (window.days or 1) - 1)
+    per = case.metric.per or 1 if case.metric.per_unit == "tick" and window.tick == "day" else 1
+    first = window.first or 0
+    end = first + (max(0, last - first) // per + 1) * per - 1
+    if case.metric.per_unit == "month":
+        return (end // 31 + 1) * 31 - 1
+    return end + (1 if case.metric.per_unit == "session" else 0)
+
+
+def _values(engine: Engine, project: Project, cases: list[Case], end: int) -> dict[int, float | None]:
     metrics = tuple(dict.fromkeys(c.metric for c in cases))
-    events = {n: project.events[n] for m in metrics for n in events_of(m)}
-    through = {e.source: _DAY_0 + end for e in events.values()}
-    plan = make_plan(metrics, project.events, through)
-    engine.sql(
-        "CREATE OR REPLACE TEMP TABLE units (uid VARCHAR, u INTEGER, variant TINYINT, x BIGINT, x_day INTEGER, status TINYINT)"
-    )
-    engine.sql(
-        "INSERT INTO units VALUES " + ", ".join(f"('{i}', {i}, 0, NULL, {_DAY_0}, 0)" for i in range(len(cases)))
-    )
-    logs = {
-        s: _log(engine, s, {n: e for n, e in events.items() if e.source == s}, metrics, cases, through[s])
-        for s in through
+    hidden = tuple(h for h in (among_metric(m) for m in metrics) if h is not None)
+    every = (*metrics, *hidden)
+    events, logs = bound_events(every, project.events, project.sources, "")
+    open_units(engine, len(cases))
+    through = DAY_0 + end
+    found_logs = {
+        key: read_example_log(engine, log, needs_of(every, events, log), cases, through) for key, log in logs.items()
     }
-    values = unit_values(engine, plan, metrics, logs, {}, {})
+    extents = {key: Extent(DAY_0 - _HISTORY, through) for key in found_logs}
+    plan = make_plan(every, events, extents)
+    attributes, among = attribute_tables(engine, project, every, cases)
+    pre = {m.name: f"among of {m.name}" for m in metrics if among_metric(m) is not None}
+    values = unit_values(engine, plan, every, Inputs(found_logs, events, {}, {}, attributes, among, pre))
+    order = [*values.value.values(), *values.denominator.values(), *values.among.values()]
+    rows = engine.rows(f"SELECT u, {', '.join(name(c) for c in order)} FROM {name(values.table)}")
+    table = {row[0]: dict(zip(order, row[1:], strict=True)) for row in rows}
     found: dict[int, float | None] = {}
-    table = {
-        row[0]: row
-        for row in engine.rows(
-            f"SELECT u, {', '.join(name(c) for c in (*values.value.values(), *values.denominator.values()))} FROM {name(values.table)}"
-        )
-    }
-    order = [*values.value.values(), *values.denominator.values()]
     for i, case in enumerate(cases):
-        row = dict(zip(order, table[i][1:], strict=True))
+        row = table[i]
         value = row[values.value[case.metric.name]]
         if case.metric.name in values.denominator:
             below = row[values.denominator[case.metric.name]]
             value = value / below if value is not None and below else None
+        if case.metric.name in values.among and not row[values.among[case.metric.name]]:
+            value = None
         found[id(case)] = value
     return found
-
-
-def _log(
-    engine: Engine,
-    source: str,
-    events: Mapping[str, Event],
-    metrics: tuple[Metric, ...],
-    cases: list[_Case],
-    through: int,
-) -> Log:
-    """The narrow rows of all examples for one source."""
-    props = sorted(
-        {
-            a.prop
-            for m in metrics
-            for p in event_parts(m)
-            for a in atoms_in(p)
-            if a.prop is not None and a.event in events
-        }
-    )
-    names = sorted(events)
-    flags = ", ".join(f"{name('is_' + n)} BOOLEAN" for n in names)
-    numbers = "".join(f", {name('p_' + p)} DOUBLE" for p in props)
-    table = f"rows_{source}"
-    engine.sql(
-        f"CREATE OR REPLACE TEMP TABLE {name(table)} (u INTEGER, d INTEGER, day INTEGER, step VARCHAR, times INTEGER, {flags}{numbers})"
-    )
-    rows: list[str] = []
-    for i, case in enumerate(cases):
-        for event in case.example.events:
-            if event.event not in events:
-                continue
-            given: dict[str, Any] = {k: _number(v) for k, v in event.properties}
-            cells = [
-                str(i),
-                str(event.day),
-                str(_DAY_0 + event.day),
-                "NULL",
-                str(event.count),
-                *("true" if n == event.event else "false" for n in names),
-            ]
-            cells += ["NULL" if given.get(p) is None else repr(given[p]) for p in props]
-            rows.append(f"({', '.join(cells)})")
-    if rows:
-        engine.sql(f"INSERT INTO {name(table)} VALUES {', '.join(rows)}")
-        engine.sql(
-            f"CREATE OR REPLACE TEMP TABLE {name(table)} AS SELECT * EXCLUDE (times) FROM (SELECT *, unnest(range(times)) FROM {name(table)})"
-        )
-    return Log(source, table, len(rows), 0, through, _DAY_0, through, True, "", ())
-
-
-def _number(text: str) -> float | None:
-    """`20`, `20 EUR`, `1.5 s`; words are no numbers."""
-    match = re.match(r"-?\d+(\.\d+)?", text.strip())
-    return float(match.group()) if match else None
 
 
 def _same(example: Example, got: float | None) -> bool:
@@ -192,3 +138,6 @@ def _same(example: Example, got: float | None) -> bool:
     places = (len(digits[1]) if digits else 0) + (2 if "%" in example.text else 0)
     slack = 0.5 * 10.0**-places if ("%" in example.text or digits) else 0.0
     return abs(got - example.expect) <= slack + 1e-9
+
+
+__all__ = ["Case", "Outcome", "problems_in_examples", "run_examples"]

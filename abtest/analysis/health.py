@@ -94,9 +94,11 @@ def check_notes(source: str, notes: Mapping[str, int]) -> list[HealthCheck]:
     if times:
         total = sum(notes[k] for k in times)
         found.append(HealthCheck("late_or_future", "experiment", source, "note", None, {"count": total, **times}))
-    if notes.get("bad_number"):
-        found.append(HealthCheck("bad_number", "experiment", source, "note", None, {"count": notes["bad_number"]}))
-    return found
+    return found + [
+        HealthCheck(key, "experiment", source, "note", None, {"count": notes[key]})
+        for key in ("bad_number", "outside_scale")
+        if notes.get(key)
+    ]
 
 
 def check_coverage(source: str, first: int, exposed_first: int | None, exposed_last: int | None) -> HealthCheck | None:

@@ -11,18 +11,22 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from abtest.analysis.dates import iso
-from abtest.analysis.prepare import Progress, prepare
+from abtest.analysis.prepare import Prepared, Progress, prepare
 from abtest.language.canonical import events_of
-from abtest.language.conditions import Measure
+from abtest.language.conditions import Attribute
 from abtest.language.model import Experiment, Metric, Project
-from abtest.metrics.blocks import Days, aliases_of, block_table
-from abtest.metrics.plan import Task, make_plan
-from abtest.metrics.truth import zero_measure, zero_truth
-from abtest.metrics.units import _scales, unit_values
+from abtest.metrics import calendar
+from abtest.metrics.folds import block_value, bounds, silent_value
+from abtest.metrics.needs import for_unit
+from abtest.metrics.plan import Chain, Plan, Task
+from abtest.metrics.ticks import anchor_table
+from abtest.metrics.units import metric_blocks
 from abtest.problems import Problem, UserError, quoted
 from abtest.sources.engine import Engine, name, open_engine, text
 from abtest.sources.files import data_folder
 from abtest.sources.units import STATUS_NAMES, USED
+
+MOST_BLOCKS = 400
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class SeenEvent:
     when: str
     day: int | None
     events: tuple[str, ...]
-    properties: tuple[tuple[str, float | None], ...]
+    properties: tuple[tuple[str, float | str], ...]
     rejected: str | None
 
 
@@ -40,7 +44,7 @@ class SeenEvent:
 class SeenBlock:
     first: str
     last: str
-    value: float
+    value: float | None
     complete: bool
 
 
@@ -58,61 +62,49 @@ class Inspection:
     blocks: tuple[SeenBlock, ...]
 
 
+@dataclass(frozen=True)
+class _Unit:
+    """Where the counting of a unit starts: number, date and instant of exposure, and of the starting point."""
+
+    u: int
+    x_day: int
+    x: int | None
+    start_day: int | None
+    start: int | None
+
+
 def inspect_unit(
     project: Project, experiment: Experiment, metric: Metric, unit: str, progress: Progress = lambda _: None
 ) -> Inspection:
     """What `metric` sees of one unit of `experiment`. Raises UserError (exit 2) when the unit was never exposed."""
     engine = open_engine(data_folder(project))
+    metric = for_unit(metric, experiment.unit)
     try:
-        prepared = prepare(engine, project, experiment, progress, (metric,), detail=True)
+        found = prepare(engine, project, experiment, progress, (metric,), detail=True)
         row = engine.rows(f"SELECT u, variant, x, x_day, status FROM units WHERE uid = {text(unit)}")
         if not row:
-            raise UserError(
-                [
-                    Problem(
-                        "E515",
-                        f"{experiment.unit} {quoted(unit)} is not in the exposures of {experiment.id}",
-                        None,
-                        "Ids are compared as text, exactly as the export writes them.",
-                    )
-                ],
-                exit_code=2,
-            )
+            message = f"{experiment.unit} {quoted(unit)} is not in the exposures of {experiment.id}"
+            hint = "Ids are compared as text, exactly as the export writes them."
+            raise UserError([Problem("E515", message, None, hint)], exit_code=2)
         u, variant, instant, x_day, status = row[0]
-        through = {n: log.last_complete for n, log in prepared.logs.items()}
-        plan = make_plan((metric,), project.events, through)
-        values = unit_values(engine, plan, (metric,), prepared.logs, {}, prepared.outcomes)
+        plan = found.plan(project.timezone)
+        values = found.values(engine, plan)
         value, reason = _value(engine, values, metric, int(u))
-        chain = plan.tasks[0].chain if plan.tasks else None
-        last = None if chain is None or chain.last is None else x_day + chain.last
-        seen: list[SeenEvent] = []
-        for log in prepared.logs.values():
-            seen += _events(
-                engine,
-                log.table,
-                metric,
-                int(u) if status == USED else None,
-                unit,
-                project,
-                chain.first if chain else 0,
-                chain.last if chain else None,
-                log.last_complete,
-            )
+        task = next((t for t in plan.all_tasks if t.metric.name == metric.name), None)
+        who = _start(engine, task, int(u), int(x_day), instant)
+        seen = _events(engine, found, task, who, project.timezone) if status == USED and task is not None else []
+        through = {n: log.last_complete for n, log in found.logs.items()}
         return Inspection(
             unit=unit,
             variant=None if variant is None else experiment.variants[int(variant)].id,
             status="used" if status == USED else STATUS_NAMES[int(status)],
             exposed=_moment(instant, project.timezone) or iso(x_day),
-            window=str(metric.window)
-            if chain is None
-            else f"{iso(x_day + chain.first)} to {iso(last) or 'the end of the data'}",
-            through=iso(min(through.values())) or "" if through else "",
+            window=str(metric.window) if task is None else _window(task.chain, who, project.timezone),
+            through=iso(task.chain.through if task is not None else min(through.values())) or "" if through else "",
             value=value,
             reason=reason,
             events=tuple(sorted(seen, key=lambda e: (e.when, e.events))),
-            blocks=_blocks(engine, plan.tasks[0], prepared.logs, plan, int(u), int(x_day))
-            if plan.tasks and status == USED
-            else (),
+            blocks=_blocks(engine, found, plan, task, who, project.timezone) if task and status == USED else (),
         )
     finally:
         engine.close()
@@ -122,82 +114,155 @@ def _value(engine: Engine, values: Any, metric: Metric, u: int) -> tuple[float |
     columns = [values.value[metric.name]] + (
         [values.denominator[metric.name]] if metric.name in values.denominator else []
     )
-    mature = values.mature.get(metric.name)
-    rows = engine.rows(
-        f"SELECT {', '.join(name(c) for c in columns)}, {name(mature) if mature else 'true'} FROM {name(values.table)} WHERE u = {u}"
-    )
+    mature, among = values.mature.get(metric.name), values.among.get(metric.name)
+    flags = f"{name(mature) if mature else 'true'}, {name(among) if among else 'true'}"
+    rows = engine.rows(f"SELECT {', '.join(name(c) for c in columns)}, {flags} FROM {name(values.table)} WHERE u = {u}")
     if not rows:
         return None, "left_out"
-    *numbers, complete = rows[0]
+    *numbers, complete, belongs = rows[0]
     if numbers[0] is None:
-        return None, "missing" if complete else "immature"
+        return None, "not_among" if not belongs else "missing" if complete else "immature"
     if len(numbers) == 2:
         return (numbers[0] / numbers[1], None) if numbers[1] else (None, "zero_denominator")
     return numbers[0], None
 
 
-def _events(
-    engine: Engine,
-    table: str,
-    metric: Metric,
-    u: int | None,
-    unit: str,
-    project: Project,
-    first: int,
-    last: int | None,
-    through: int,
-) -> list[SeenEvent]:
-    if u is None:
-        return []
-    columns = engine.columns(table)
-    flags = [c for c in columns if c.startswith("is_")]
-    numbers = [c for c in columns if c.startswith("p_")]
-    rows = engine.rows(
-        f"SELECT instant, day, d, step, {', '.join(name(c) for c in (*flags, *numbers))} FROM {name(table)} WHERE u = {u}"
-    )
-    found = []
-    for instant, day, d, step, *rest in rows:
-        names = tuple(f.removeprefix("is_") for f, hit in zip(flags, rest, strict=False) if hit)
-        if not names:
-            continue
-        why = step
-        if why is None and d < first:
-            why = "before_window"
-        if why is None and (day > through or (last is not None and d > last)):
-            why = "after_window"
-        properties = tuple(
-            (c.removeprefix("p_"), v) for c, v in zip(numbers, rest[len(flags) :], strict=True) if v is not None
-        )
-        found.append(SeenEvent(_moment(instant, project.timezone) or iso(day) or "", d, names, properties, why))
-    return found
+def _start(engine: Engine, task: Task | None, u: int, x_day: int, instant: int | None) -> _Unit:
+    if task is None or task.chain.grid.anchor is None:
+        return _Unit(u, x_day, instant, x_day, instant)
+    rows = engine.rows(f"SELECT a_day, a_at FROM {name(anchor_table(task.chain.grid))} WHERE u = {u}")
+    day, at = rows[0] if rows else (None, None)
+    return _Unit(u, x_day, instant, day, at)
 
 
-def _blocks(engine: Engine, task: Task, logs: Any, plan: Any, u: int, x_day: int) -> tuple[SeenBlock, ...]:
-    """The value of each block of `per`, silent ones included."""
+def _origin(chain: Chain, who: _Unit) -> int | None:
+    """Where ticks count from: a date, or an instant."""
+    if chain.origin is not None:
+        return chain.origin
+    return who.start if chain.grid.elapsed else who.start_day
+
+
+def _window(chain: Chain, who: _Unit, zone: str) -> str:
+    origin = _origin(chain, who)
+    if origin is None:
+        return "none: the starting point is not reached"
+    first = "the first date of the data" if chain.first is None else _tick(chain, origin, chain.first, zone, start=True)
+    return f"{first} to {_tick(chain, origin, chain.last, zone) if chain.last is not None else 'the end of the data'}"
+
+
+def _tick(chain: Chain, origin: int, tick: int, zone: str, *, start: bool = False) -> str:
+    """The first or the last moment of a tick."""
+    if not chain.grid.elapsed:
+        return iso(origin + tick) or ""
+    return _moment(origin + (tick if start else tick + 1) * chain.grid.length, zone) or ""
+
+
+def _events(engine: Engine, found: Prepared, task: Task, who: _Unit, zone: str) -> list[SeenEvent]:
+    seen: list[SeenEvent] = []
+    wanted = set(events_of(task.metric))
+    for log in found.logs.values():
+        columns = engine.columns(log.table)
+        flags = [c for c in columns if c.startswith("is_") and c.removeprefix("is_") in wanted]
+        numbers = [c for c in columns if c.startswith("p_")]
+        session = "s_day, s_instant" if "s_day" in columns else "NULL, NULL"
+        listed = "".join(f", {name(c)}" for c in (*flags, *numbers))
+        rows = engine.rows(f"SELECT instant, day, d, step, {session}{listed} FROM {name(log.table)} WHERE u = {who.u}")
+        for instant, day, d, step, s_day, s_at, *rest in rows:
+            names = tuple(f.removeprefix("is_") for f, hit in zip(flags, rest, strict=False) if hit)
+            if not names:
+                continue
+            moment = (s_at, s_day) if task.chain.grid.sub == "session" else (instant, day)
+            why = _rejected(task.chain, who, step, *moment)
+            properties = tuple(
+                (c.removeprefix("p_").split(".")[-1], v)
+                for c, v in zip(numbers, rest[len(flags) :], strict=True)
+                if v is not None
+            )
+            shown = tuple(n.replace(".answers", " (answer)") for n in names)
+            seen.append(SeenEvent(_moment(instant, zone) or iso(day) or "", d, shown, properties, why))
+    return seen
+
+
+def _rejected(chain: Chain, who: _Unit, step: str | None, instant: int | None, day: int | None) -> str | None:
+    """Why a row counts in no block of the chain."""
+    past = chain.first is None or chain.back > 0 or (chain.last is not None and chain.last < 0)
+    if step is not None and not (step == "before_exposure" and past):
+        return step
+    origin = _origin(chain, who)
+    if origin is None:
+        return "before_start"
+    at = instant if chain.grid.elapsed else day
+    if at is None:
+        return "no_session"
+    tick = (at - origin) // chain.grid.length
+    if tick >= (chain.end - origin) // chain.grid.length:
+        return "after_data"
+    if chain.last is not None and tick > chain.last:
+        return "after_window"
+    if chain.first is not None and tick < chain.first and not chain.back:
+        return "before_start" if chain.grid.anchor is not None and tick < 0 else "before_window"
+    return None
+
+
+def _blocks(
+    engine: Engine, found: Prepared, plan: Plan, task: Task | None, who: _Unit, zone: str
+) -> tuple[SeenBlock, ...]:
+    """The value of each block of `per` (or session, or device), silent ones included."""
+    import ibis
+
+    assert task is not None
     chain = task.chain
-    if not chain.per:
+    origin = _origin(chain, who)
+    if chain.style == "whole" or origin is None or task not in plan.tasks:
         return ()
-    days = Days(engine.table("unit_days"), aliases_of(plan), _scales(engine, plan, logs))
-    block = block_table(days, chain, [task])
-    length = chain.blocks[-1]
+    metrics = (*found.metrics, *found.hidden)
+    block = metric_blocks(engine, plan, metrics, found.inputs(), task)
     part = task.parts[0]
-    if isinstance(part, Measure):
-        expression, silent = block.measure(part), zero_measure(part) or 0.0
-    else:
-        expression, silent = block.truth(part, length).cast("int32"), int(zero_truth(part, length))
-    rows = engine.fetch(block.table.filter(block.table.u == u).select(i=block.table.i, v=expression))
-    known = {int(r["i"]): float(r["v"]) for r in rows if r["v"] is not None}
-    count = (
-        (chain.last - chain.first + 1) // length
-        if chain.last is not None
-        else max(0, (chain.through - x_day - chain.first + 1) // length)
+    own = block.table.filter(block.table.u == who.u)
+    shown = own.mutate(v=block_value(block, task, part).cast("float64"))
+    if chain.style == "parts":
+        rows = engine.fetch(shown.select("part", "v", "d").order_by("d", "part"))
+        name_ = chain.grid.sub or ""
+        return tuple(
+            SeenBlock(
+                f"{name_} {r['part']}", _tick(chain, origin, int(r["d"]), zone, start=True), _or_none(r["v"]), True
+            )
+            for r in rows
+        )
+    known = {int(r["i"]): _or_none(r["v"]) for r in engine.fetch(shown.select("i", "v"))}
+    silent = silent_value(task, part, lambda a: _truth(engine, found, a, who.u))
+    units = engine.table("units").filter(lambda t: t.u == who.u)
+    low, high = bounds(ibis.literal(origin), chain)
+    ends = engine.fetch(units.select(low=low, high=high))[0]
+    blocks = range(int(ends["low"]), min(int(ends["high"]) + 1, int(ends["low"]) + MOST_BLOCKS))
+    if not isinstance(silent, (int, float)) and silent is not None:
+        silent = float(engine.fetch(units.select(v=silent.cast("float64")))[0]["v"])
+    return tuple(
+        SeenBlock(*_span(chain, origin, i, zone), known.get(i, None if silent is None else float(silent)), True)
+        for i in blocks
     )
-    found = []
-    for i in range(min(count, 400)):
-        first = x_day + chain.first + i * length
-        last = first + length - 1
-        found.append(SeenBlock(iso(first) or "", iso(last) or "", known.get(i, float(silent)), last <= chain.through))
-    return tuple(found)
+
+
+def _or_none(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _truth(engine: Engine, found: Prepared, attribute: Attribute, u: int) -> Any:
+    """The truth of a test of an attribute for one unit."""
+    import ibis
+
+    index = list(found.attributes).index(attribute)
+    return ibis.literal(bool(engine.one(f"SELECT z{index} FROM unit_attributes WHERE u = {int(u)}")[0]))
+
+
+def _span(chain: Chain, origin: int, i: int, zone: str) -> tuple[str, str]:
+    """The first and the last date (or moment) of a block."""
+    if chain.style in ("week", "month"):
+        unit: Any = chain.style
+        return iso(calendar.first_date(i, unit)) or "", iso(calendar.first_date(i + 1, unit) - 1) or ""
+    length, first = chain.blocks[-1], chain.first or 0
+    start = first + (i if chain.style == "rolling" else i * length)
+    return _tick(chain, origin, start, zone, start=True), _tick(chain, origin, start + length - 1, zone)
 
 
 def _moment(instant: int | None, zone: str) -> str | None:
@@ -212,7 +277,3 @@ def experiment_with(project: Project, metric: Metric) -> Experiment | None:
     using = [e for e in project.experiments.values() if metric.name in {u.name for u in e.metrics}]
     every = using or list(project.experiments.values())
     return every[0] if every else None
-
-
-def reads(metric: Metric) -> tuple[str, ...]:
-    return events_of(metric)

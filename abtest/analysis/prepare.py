@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from abtest.analysis.dates import iso
-from abtest.analysis.result import Ledger, LedgerStep, SourceInfo
+from abtest.analysis.result import SourceInfo
 from abtest.analysis.seen import events_seen, undeclared_variants
-from abtest.language.canonical import events_of
-from abtest.language.conditions import Where
-from abtest.language.model import Column, Event, Experiment, Metric, Project, Source
+from abtest.language.canonical import events_of, metric_attributes
+from abtest.language.conditions import Attribute, Where
+from abtest.language.model import Column, Event, Experiment, Group, Metric, Project, Segment, Source
+from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
-from abtest.metrics.plan import atoms_in, event_parts
+from abtest.metrics.labels import label_segments
+from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
+from abtest.metrics.plan import Extent, Plan, make_plan
+from abtest.metrics.units import Inputs, Values, unit_values
 from abtest.problems import data_error, quoted
-from abtest.sources.engine import Engine, name
+from abtest.sources.engine import Engine
 from abtest.sources.events import Log, read_log
 from abtest.sources.files import find_files
 from abtest.sources.read import Raw, paths_of, read_raw
-from abtest.sources.rows import where_props
+from abtest.sources.rows import passes_when_missing, where_props
+from abtest.sources.surveys import survey_paths
 from abtest.sources.tables import UnitTable, exclude, read_unit_table, unreadable_numbers
-from abtest.sources.units import STATUS_NAMES, USED, Exposed, day_number, read_units
+from abtest.sources.units import Exposed, day_number, read_units
 
 Progress = Callable[[str], None]
 
@@ -40,10 +44,35 @@ class Prepared:
     raws: dict[str, Raw]
     seen: dict[str, int]
     undeclared: tuple[int, tuple[str, ...]]
+    metrics: tuple[Metric, ...]
+    hidden: tuple[Metric, ...]
+    events: dict[str, Event]
+    attributes: dict[Attribute, tuple[str, str, bool]]
+    among: dict[str, tuple[str, str, bool]]
+    splits: tuple[Segment, ...]
+    groups: Mapping[str, Group]
+
+    def plan(self, zone: str) -> Plan:
+        extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
+        return make_plan((*self.metrics, *self.hidden), self.events, extents, zone)
+
+    def inputs(self) -> Inputs:
+        """What the metrics are computed from."""
+        hidden = {h.name for h in self.hidden}
+        pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
+        return Inputs(self.logs, self.events, self.segments, self.outcomes, self.attributes, self.among, pre)
+
+    def values(self, engine: Engine, plan: Plan) -> Values:
+        """The table of unit values."""
+        values = unit_values(engine, plan, (*self.metrics, *self.hidden), self.inputs())
+        label_segments(engine, values, self.splits, self.groups)
+        return values
 
 
 def metrics_of(project: Project, experiment: Experiment) -> tuple[Metric, ...]:
-    return tuple(project.metrics[u.name] for u in experiment.metrics)
+    """The metrics of an experiment, in its unit, each followed by the parts that come with it."""
+    found = [for_unit(project.metrics[u.name], experiment.unit) for u in experiment.metrics]
+    return tuple(m for metric in found for m in (metric, *parts_of(metric, project)))
 
 
 def prepare(
@@ -87,7 +116,13 @@ class _Reader:
         self.seen: dict[str, int] = {}
         self.notices: list[str] = []
         self.infos: dict[str, SourceInfo] = {}
-        self.events = {n: project.events[n] for m in metrics for n in events_of(m)}
+        among = tuple(h for h in (among_metric(m) for m in metrics) if h is not None)
+        splits = tuple(h for s in experiment.segments for h in segment_metrics(s, project.groups, project.surveys))
+        self.hidden = (*among, *splits)
+        every = (*metrics, *self.hidden)
+        self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
+        self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
+        self.tests = self._tests()
         self.columns = list(dict.fromkeys(c for m in metrics for c in _columns_of(m)))
         self.last_day = day_number(experiment.as_of) if experiment.as_of is not None else None
 
@@ -99,9 +134,7 @@ class _Reader:
         exposed = read_units(self.engine, exposure, raw, experiment, self.project.timezone, self.last_day, self.strict)
         self._info(exposure, raw, exposed.fingerprint, exposed.first, exposed.last)
         self._population()
-        logs = {
-            name_: self._log(self.project.sources[name_]) for name_ in sorted({e.source for e in self.events.values()})
-        }
+        logs = {name_: self._log(log) for name_, log in sorted(self.logs.items())}
         tables, segments, outcomes = self._tables()
         broken = tuple(
             f"W501 {r.first_broken}"
@@ -121,31 +154,65 @@ class _Reader:
             self.raws,
             self.seen,
             undeclared_variants(self.engine),
+            self.metrics,
+            self.hidden,
+            self.events,
+            self._truths(tables),
+            self._among(tables),
+            tuple(s for s in self.experiment.segments if not s.source),
+            self.project.groups,
         )
 
     def _raw(self, source: Source) -> Raw:
-        if source.name not in self.raws:
-            files = find_files(self.project, source)
+        """The file of a source, read once for all logs that are made of it."""
+        base = self.project.sources[source.name.partition(" by ")[0]]
+        if base.name not in self.raws:
+            files = find_files(self.project, base)
             self.progress(f"reading {files.what}")
-            wanted = self._props(source)
-            paths = list(paths_of(source, self.experiment.unit, wanted))
-            paths += sorted(self._raw_columns(source))
-            self.raws[source.name] = read_raw(self.engine, source, files, tuple(dict.fromkeys(paths)))
-        return self.raws[source.name]
+            wanted = self._props(base)
+            paths = list(paths_of(base, self.experiment.unit, wanted))
+            paths += sorted(self._raw_columns(base))
+            self.raws[base.name] = read_raw(self.engine, base, files, tuple(dict.fromkeys(paths)))
+        return self.raws[base.name]
+
+    def _own_logs(self, source: Source) -> list[Source]:
+        return [log for log in self.logs.values() if log.name.partition(" by ")[0] == source.name]
+
+    def _tests(self) -> dict[tuple[str, Where], str]:
+        """Every test of attributes by metrics, with the column that holds its truth."""
+        tests: list[tuple[str, Where]] = [
+            (a.source, a.test) for m in (*self.metrics, *self.hidden) for a in metric_attributes(m)
+        ]
+        tests += [
+            (m.among.source, m.among.where) for m in self.metrics if m.among is not None and m.among.where is not None
+        ]
+        return {test: f"t_{i}" for i, test in enumerate(dict.fromkeys(tests))}
+
+    def _truths(self, tables: dict[str, UnitTable]) -> dict[Attribute, tuple[str, str, bool]]:
+        found = dict.fromkeys(a for m in (*self.metrics, *self.hidden) for a in metric_attributes(m))
+        return {a: (tables[a.source].table, self.tests[(a.source, a.test)], passes_when_missing(a.test)) for a in found}
+
+    def _among(self, tables: dict[str, UnitTable]) -> dict[str, tuple[str, str, bool]]:
+        found = {}
+        for metric in self.metrics:
+            among = metric.among
+            if among is not None and among.where is not None:
+                column = self.tests[(among.source, among.where)]
+                found[metric.name] = (tables[among.source].table, column, passes_when_missing(among.where))
+        return found
 
     def _props(self, source: Source) -> set[str]:
         """Declared properties that anything in this run reads."""
         found: set[str] = set(source.dedupe)
-        for event in self.events.values():
-            if event.source == source.name:
+        for log in self._own_logs(source):
+            needs = self.needs[log.name]
+            found |= needs.props
+            for event in needs.events.values():
                 found |= where_props(event.where)
-        for metric in self.metrics:
-            for part in event_parts(metric):
-                found |= {
-                    a.prop for a in atoms_in(part) if a.prop is not None and self.events[a.event].source == source.name
-                }
+        for home, tested in self.tests:
+            found |= where_props(tested) if home == source.name else set()
         found |= {c.name for c in self.columns if c.source == source.name}
-        found |= {s.prop for s in self.experiment.segments if s.source == source.name}
+        found |= {s.prop for s in self.experiment.segments if s.source and s.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
         return found
@@ -162,6 +229,16 @@ class _Reader:
                 found.add(declared.path if declared is not None else prop)
         if source.name == self.experiment.exposure_source and source.time is not None:
             found.add(source.time.path)
+        for log in self._own_logs(source):
+            needs = self.needs[log.name]
+            units = dict(log.units)
+            found |= {units[u] for u in (*needs.subs, *needs.props) if u in units}
+            own = units.get(self.experiment.unit)
+            found |= {own} if own is not None and own != ROW_NUMBER else set()
+            for event in needs.events.values():
+                found |= set(survey_paths(event.survey, source)) if event.survey is not None else set()
+            if needs.sessions or any(e.once and e.once.period == "session" for e in needs.events.values()):
+                found |= {source.session} if source.session is not None else set()
         for key in source.dedupe:
             path = source.unit_path(key)
             if path is not None and path != ROW_NUMBER:
@@ -171,36 +248,47 @@ class _Reader:
     def _log(self, source: Source) -> Log:
         raw = self._raw(source)
         self.progress(f"events of {source.name}")
-        events: dict[str, Event] = {n: e for n, e in self.events.items() if e.source == source.name}
-        props = {
-            a.prop
-            for m in self.metrics
-            for p in event_parts(m)
-            for a in atoms_in(p)
-            if a.prop is not None and a.event in events
-        }
+        needs = self.needs[source.name]
         log = read_log(
             self.engine,
             source,
             raw,
             self.experiment.unit,
             self.project.timezone,
-            events,
-            props,
+            needs,
             self.last_day,
-            self.detail,
             self.strict,
         )
+        if log.date_only:
+            self._needs_hours(source)
         self._info(source, raw, log.fingerprint, log.first, log.last)
         if self.strict:
-            self.seen |= events_seen(self.engine, source, raw, log, events)
+            self.seen |= events_seen(self.engine, source, raw, log, needs.events)
             self._last_date(source, log)
         return log
+
+    def _needs_hours(self, source: Source) -> None:
+        """A source of dates has no hours to count."""
+        for metric in self.metrics:
+            if metric.clock == "elapsed" and any(
+                n in self.events and self.events[n].source == source.name for n in events_of(metric)
+            ):
+                raise data_error(
+                    "E517",
+                    f"{metric.name} counts hours from exposure, and source {source.name} has dates only",
+                    "Use  clock: date,  or map a column with times.",
+                    source.place,
+                )
 
     def _last_date(self, source: Source, log: Log) -> None:
         """The last date of a log counts as unfinished; say so where that alone keeps an experiment running."""
         end = self.experiment.end
-        if end is None or source.complete_through is not None or self.experiment.as_of is not None:
+        if (
+            source.kind == "answers"
+            or end is None
+            or source.complete_through is not None
+            or self.experiment.as_of is not None
+        ):
             return
         if log.last_complete < day_number(end) <= log.last:
             self.notices.append(
@@ -243,11 +331,14 @@ class _Reader:
 
     def _tables(self) -> tuple[dict[str, UnitTable], dict[str, tuple[str, str]], dict[Column, tuple[str, str]]]:
         wanted: dict[str, dict[str, str]] = {}
-        for segment in self.experiment.segments:
+        splits = [s for s in self.experiment.segments if s.source]
+        for segment in splits:
             wanted.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
         tables: dict[str, UnitTable] = {}
+        for home, _ in self.tests:
+            wanted.setdefault(home, {})
         for source_name, props in sorted(wanted.items()):
             source = self.project.sources[source_name]
             if source.unit_path(self.experiment.unit) == ROW_NUMBER and source_name != self.experiment.exposure_source:
@@ -259,11 +350,12 @@ class _Reader:
                 )
             raw = self._raw(source)
             self._columns_exist(source, raw)
-            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props)
+            tests = {column: where for (home, where), column in self.tests.items() if home == source_name}
+            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict)
             tables[source_name] = table
             if source_name not in self.infos:
                 self._info(source, raw, table.fingerprint, None, None)
-        segments = {s.name: (tables[s.source].table, f"a_{s.prop}") for s in self.experiment.segments}
+        segments = {s.name: (tables[s.source].table, f"a_{s.prop}") for s in splits}
         outcomes = {c: (tables[c.source].table, f"o_{i}") for i, c in enumerate(self.columns)}
         return tables, segments, outcomes
 
@@ -290,92 +382,3 @@ def _columns_of(metric: Metric) -> Iterable[Column]:
     if metric.column is not None:
         yield metric.column
     yield from (p for p in metric.parts or () if isinstance(p, Column))
-
-
-LOG_STEPS = (
-    "unparsable",
-    "no_id",
-    "bad_time",
-    "ignored",
-    "duplicate",
-    "unassigned",
-    "before_start",
-    "after_enrolment",
-    "mixed",
-    "excluded",
-    "before_exposure",
-    "after_window",
-    "immature",
-    "no_event",
-    "used",
-)
-
-
-def log_ledger(
-    engine: Engine, log: Log, experiment: Experiment, last: int | None, through: int, immature_below: int | None
-) -> Ledger:
-    """Every row of a log by what became of it. `last`: last day that any window reads; rows of units exposed after
-    `immature_below` cannot count for any metric yet."""
-    late = f"WHEN day > {through} {f'OR d > {last}' if last is not None else ''} THEN 'after_window'"
-    young = f"WHEN day - d > {immature_below} THEN 'immature'" if immature_below is not None else ""
-    rows = engine.rows(
-        f"SELECT CASE WHEN step IS NOT NULL THEN step {late} {young} ELSE 'used' END AS s, variant, count(*) FROM {name(log.table)} GROUP BY 1, 2"
-    )
-    totals: dict[str, int] = {"unparsable": log.unparsable}
-    split: dict[str, dict[int, int]] = {}
-    for step, variant, count in rows:
-        totals[step] = totals.get(step, 0) + int(count)
-        if variant is not None:
-            split.setdefault(step, {})[int(variant)] = int(count)
-    return Ledger(log.source, "rows", log.rows, _steps(LOG_STEPS, totals, split, experiment), log.notes)
-
-
-def exposure_ledger(source: str, exposed: Exposed, experiment: Experiment) -> Ledger:
-    totals = dict(exposed.row_steps)
-    steps = tuple(
-        LedgerStep(s, n, exposed.rows_by_variant if s == "used" else ())
-        for s, n in exposed.row_steps
-        if n or s == "used"
-    )
-    assert sum(totals.values()) == exposed.rows
-    return Ledger(source, "rows", exposed.rows, steps, exposed.notes)
-
-
-def unit_ledger(exposed: Exposed, experiment: Experiment) -> Ledger:
-    """Every exposed unit: left out, and why, or used."""
-    totals: dict[str, int] = {}
-    split: dict[str, dict[int, int]] = {}
-    for status, variant, count in exposed.units:
-        step = "used" if status == USED else STATUS_NAMES[status]
-        totals[step] = totals.get(step, 0) + count
-        if variant is not None and step != "mixed":
-            split.setdefault(step, {})[variant] = split.get(step, {}).get(variant, 0) + count
-    order = ("before_start", "after_enrolment", "mixed", "excluded", "used")
-    return Ledger(experiment.unit, "units", sum(totals.values()), _steps(order, totals, split, experiment))
-
-
-def table_ledger(table: UnitTable) -> Ledger:
-    totals = {
-        "unparsable": table.unparsable,
-        "no_id": table.without_id,
-        "ignored": table.ignored,
-        "unassigned": table.unassigned,
-    }
-    used = table.rows - sum(totals.values())
-    steps = tuple(LedgerStep(s, n) for s, n in {**totals, "used": used}.items() if n or s == "used")
-    return Ledger(table.source, "rows", table.rows, steps)
-
-
-def _steps(
-    order: tuple[str, ...], totals: dict[str, int], split: dict[str, dict[int, int]], experiment: Experiment
-) -> tuple[LedgerStep, ...]:
-    found = []
-    for step in order:
-        count = totals.get(step, 0)
-        if not count and step != "used":
-            continue
-        by_variant: Any = ()
-        if step in split:
-            by_variant = tuple((v.id, split[step].get(i, 0)) for i, v in enumerate(experiment.variants))
-        found.append(LedgerStep(step, count, by_variant))
-    return tuple(found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = "abtest.result/1"
 
 Verdict = Literal["ship", "dont_ship", "keep_running", "dont_decide"]
-Role = Literal["goal", "guardrail", "secondary", "explore"]
+Role = Literal["goal", "guardrail", "secondary", "explore", "part"]
 Better = Literal["higher", "lower"]
 State = Literal["better", "worse", "unclear", "flat", "no_test"]
 GuardrailLabel = Literal["held", "held_but_worse", "not_shown", "worse_not_shown", "broken", "no_test"]
@@ -87,12 +87,23 @@ class ArmValue:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Units with a value in [low, high], per variant; a bin holds at least `min_cell` units of each, or none."""
+
+    low: float
+    high: float
+    units: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class MetricResult:
     """One requested metric. It always exists; when nothing could be computed every comparison says why.
 
     `unit_of_value`: "share" (0..1), "count", "ratio", "points", or a declared unit such as "money EUR", "duration s".
     `meaning` is the plain definition in English from `abtest explain`; `window` e.g. "first 28 days" or None.
-    `mature_on` is the first data date (ISO) with which all units are mature, None when they are.
+    `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
+    of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
+    `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
     """
 
     key: str
@@ -102,7 +113,7 @@ class MetricResult:
     kind: str
     unit_of_value: str
     better: Better | None
-    estimator: Literal["mean", "proportion", "ratio"]
+    estimator: Literal["mean", "proportion", "ratio", "quantile"]
     window: str | None
     meaning: str
     definition_hash: str
@@ -113,6 +124,10 @@ class MetricResult:
     detect: float | None = None
     stamps: tuple[str, ...] = ()
     mature_on: str | None = None
+    part_of: str | None = None
+    cap: float | None = None
+    definition: tuple[tuple[str, str], ...] = ()
+    histogram: tuple[Bin, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,10 @@ from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, adjust, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
-from abtest.analysis.prepare import (
-    Prepared,
-    Progress,
-    exposure_ledger,
-    log_ledger,
-    metrics_of,
-    prepare,
-    table_ledger,
-    unit_ledger,
-)
+from abtest.analysis.histogram import histogram
+from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
+from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
+from abtest.analysis.quantiles import quantile_of
 from abtest.analysis.result import (
     SCHEMA,
     ExperimentInfo,
@@ -36,9 +30,10 @@ from abtest.analysis.segments import split_goals
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
-from abtest.metrics.plan import Plan, event_parts, make_plan
+from abtest.language.versions import spelled
+from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
-from abtest.metrics.units import Values, unit_values
+from abtest.metrics.units import Values
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
@@ -90,6 +85,7 @@ class _Run:
         self.options, self.progress, self.notice = options, progress, notice
         self.metrics: tuple[Metric, ...] = metrics_of(project, experiment)
         self.uses: dict[str, MetricUse] = {u.name: u for u in experiment.metrics}
+        self.uses |= {m.name: MetricUse(m.name, "part") for m in self.metrics if m.part_of is not None}
         self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
 
@@ -97,12 +93,18 @@ class _Run:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
         for line in found.notices:
             self.notice(line)
-        plan = make_plan(self.metrics, self.project.events, {n: log.last_complete for n, log in found.logs.items()})
+        plan = found.plan(self.project.timezone)
         self.progress("metrics")
-        values = unit_values(self.engine, plan, self.metrics, found.logs, found.segments, found.outcomes)
+        values = found.values(self.engine, plan)
         grid = grids(self.engine, values)
         binary = binary_metrics(self.engine, values, self.metrics)
         by_variant = self._arms(values, grid, binary)
+        self.caps = values.caps
+        self.spread = {
+            m.name: histogram(self.engine, values, m, self.ids, self.project.min_cell)
+            for m in self.metrics
+            if m.show == "histogram"
+        }
         self.progress("statistics")
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
@@ -131,10 +133,16 @@ class _Run:
         """Per metric, per variant; a variant without units (they were all left out) has an empty arm."""
         table = arm_sums(self.engine, values, self.metrics, None, grid, binary)
         rows = [table.get((None, i), {}) for i in range(len(self.ids))]
-        return {
+        found = {
             m.name: {v: arm_of(row[m.name]) if row else Arm(0, 0, 0, 0) for v, row in zip(self.ids, rows, strict=True)}
             for m in self.metrics
         }
+        for metric in self.metrics:
+            if metric.quantile is not None:
+                for i, v in enumerate(self.ids):
+                    cut = quantile_of(self.engine, values, metric, i)
+                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut)
+        return found
 
     def _clock(
         self, found: Prepared, plan: Plan, by_variant: Mapping[str, Mapping[str, Arm]]
@@ -173,22 +181,23 @@ class _Run:
     ) -> MetricResult:
         use = self.uses[metric.name]
         control = by_variant[self.experiment.baseline]
-        explainer = Explainer()
+        explainer = Explainer("en", self.project)
         meaning = " ".join(
             (
                 explainer.meaning(metric, self.experiment.unit),
                 *explainer.rules(metric, self.project.timezone, self.experiment.unit),
             )
         )
-        chain = next((t.chain for t in plan.tasks if t.metric.name == metric.name), None)
+        chain = next((t.chain for t in plan.all_tasks if t.metric.name == metric.name), None)
         mature_on = None
         if (
             chain is not None
             and chain.last is not None
+            and chain.origin is None
             and last_exposure is not None
             and any(a.immature for a in by_variant.values())
         ):
-            mature_on = iso(last_exposure + chain.last)
+            mature_on = iso(last_exposure + last_day(chain))
         return MetricResult(
             key=metric.name,
             title=metric.title,
@@ -212,6 +221,10 @@ class _Run:
             else (self.experiment.plan.detect if use.role == "goal" else None),
             stamps=_stamps(metric),
             mature_on=mature_on,
+            part_of=metric.part_of,
+            cap=self.caps.get(metric.name),
+            histogram=self.spread.get(metric.name, ()),
+            definition=() if metric.part_of else spelled(metric, self.project.events),
         )
 
     def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
@@ -261,10 +274,12 @@ class _Run:
             checks.append(health.check_row_loss(source, lost, log.rows))
             checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
             checks += health.check_notes(source, dict(log.notes))
+            if self.project.sources[source.partition(" by ")[0]].kind == "answers":
+                continue  # nobody answers every day
             covered = health.check_coverage(source, log.first, found.exposed.first, found.exposed.last)
             checks += [covered] if covered is not None else []
         for event, rows in found.seen.items():
-            unseen = health.check_event_seen(event, self.project.events[event].source, rows)
+            unseen = health.check_event_seen(event, found.events[event].source, rows)
             checks += [unseen] if unseen is not None else []
         definitions = self.definitions
         for metric in metrics:
@@ -329,12 +344,11 @@ class _Run:
         exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
         ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
         for source, log in sorted(found.logs.items()):
-            fixed = [
-                t.chain for t in plan.tasks if source in {self.project.events[a].source for a in events_of(t.metric)}
-            ]
+            fixed = [t.chain for t in plan.all_tasks if source in {found.events[a].source for a in events_of(t.metric)}]
             # A row is lost to immaturity only when no metric of this source can use its unit.
-            shortest = min((c.last for c in fixed if c.last is not None), default=None)
-            open_ended = any(c.last is None for c in fixed) or any(t.metric.immature == "keep" for t in plan.tasks)
+            shortest = min((last_day(c) for c in fixed if c.last is not None and c.origin is None), default=None)
+            open_ended = any(c.last is None or c.origin is not None for c in fixed)
+            open_ended = open_ended or any(t.metric.immature == "keep" for t in plan.all_tasks)
             below = None if shortest is None or open_ended else log.last_complete - shortest
             ledgers.append(log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, below))
         ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != self.experiment.exposure_source]
@@ -366,11 +380,11 @@ class _Run:
 
 def _stamps(metric: Metric) -> tuple[str, ...]:
     found = []
-    if event_parts(metric) and not metric.window.fixed:
+    if (event_parts(metric) or metric.funnel) and not metric.window.fixed:
         found.append("open_window")
     if metric.immature == "keep":
         found.append("immature_kept")
-    if metric.kind == "ratio":
+    if metric.pooled:
         found.append("denominator_may_move")
     if metric.cap is not None:
         found.append("capped")

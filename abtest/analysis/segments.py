@@ -35,7 +35,8 @@ def split_goals(
     for segment in experiment.segments:
         table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
         for metric, use in goals:
-            found.append(_split(segment.name, metric, use, experiment, table, setting, min_cell))
+            if metric.quantile is None:  # a quantile is read off all its values, not off sums
+                found.append(_split(segment.name, metric, use, experiment, table, setting, min_cell))
     return tuple(found)
 
 

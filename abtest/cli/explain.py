@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 @click.option(
     "--experiment", metavar="ID", help="Take exposures from this experiment (default: the first that uses the metric)."
 )
+@click.option("--language", type=click.Choice(["en", "nl"]), default="en", show_default=True, help="English or Dutch.")
 @click.option(
     "--project", "folder", metavar="DIR", help="The project's folder (default: this one, or the nearest above)."
 )
-def command(metric: str, unit_id: str | None, experiment: str | None, folder: str | None) -> None:
+def command(metric: str, unit_id: str | None, experiment: str | None, language: str, folder: str | None) -> None:
     """Say in plain words what METRIC counts, completely enough to compute it by hand.
 
     \b
     Examples:
       abtest explain engaged_weeks
+      abtest explain engaged_weeks --language nl
       abtest explain engaged_weeks --unit 4711
     """
     from abtest.cli.locate import open_project
@@ -38,8 +40,11 @@ def command(metric: str, unit_id: str | None, experiment: str | None, folder: st
     project = open_project(folder)
     found = pick_metric(project, metric)
     using = [e for e in project.experiments.values() if found.name in {u.name for u in e.metrics}]
-    unit = using[0].unit if using else "unit"
-    explainer = Explainer()
+    everywhere = {e.unit for e in using or project.experiments.values()}
+    everywhere = everywhere or {unit for source in project.sources.values() for unit, _ in source.units}
+    unit = found.unit or (next(iter(everywhere)) if len(everywhere) == 1 else "unit")
+    unit = using[0].unit if using else unit
+    explainer = Explainer(language, project)
     lines = [f"{found.title} ({found.name})"]
     if found.description:
         lines.append(f"  {found.description}")
@@ -51,13 +56,9 @@ def command(metric: str, unit_id: str | None, experiment: str | None, folder: st
     events = explainer.events(found, project.events)
     if events:
         lines += ["", "  Events", *(f"    {e}" for e in events)]
-    owner = f", {found.owner}" if found.owner else ""
-    lines += [
-        "",
-        f"  {'Version ' + str(found.version) if found.version else 'No version'}{owner}, hash {metric_hash(found, project.events)}",
-    ]
-    write("\n".join(lines))
+    lines += ["", *(f"  {s}" for s in explainer.stamp(found)), f"  Hash {metric_hash(found, project.events)}"]
     if unit_id is None:
+        write("\n".join(lines))
         return
     from abtest.analysis.inspect import experiment_with, inspect_unit
     from abtest.problems import Problem, UserError
@@ -67,13 +68,16 @@ def command(metric: str, unit_id: str | None, experiment: str | None, folder: st
         raise UserError([Problem("E205", "this project has no experiment, so nobody was exposed")], exit_code=2)
     with progress(f"{found.name} of {unit_id}") as step:
         seen = inspect_unit(project, chosen, found, unit_id, step)
-    write("\n" + "\n".join(_unit_lines(seen, chosen.id, chosen.unit)))
+    write("\n".join([*lines, "", *_unit_lines(seen, chosen.id, chosen.unit)]))
 
 
 REJECTED = {
     "before_exposure": "before the exposure",
     "before_window": "before the window",
-    "after_window": "after the window or the data",
+    "after_window": "after the window",
+    "after_data": "after the last complete date",
+    "before_start": "before the starting point",
+    "no_session": "in no session of the window",
     "duplicate": "a duplicate",
     "bad_time": "its time cannot be read",
     "ignored": "ignored by the source",
@@ -83,6 +87,7 @@ REASONS = {
     "immature": "does not count yet: the window is not over at the end of the data",
     "missing": "does not count: there is no complete block, or no value",
     "left_out": "does not count: the unit is not in the experiment",
+    "not_among": "does not count: the unit is not among those that the metric is about",
     "zero_denominator": "counts with a denominator of zero",
 }
 STATUS = {
@@ -106,13 +111,14 @@ def _unit_lines(seen: Inspection, experiment: str, unit: str) -> list[str]:
     if seen.blocks:
         lines += ["", "    Blocks"]
         lines += [
-            f"      {b.first} to {b.last}   {b.value:g}" + ("" if b.complete else "   not over yet")
+            f"      {b.first} to {b.last}   {'no value' if b.value is None else f'{b.value:g}'}"
+            + ("" if b.complete else "   not over yet")
             for b in seen.blocks
         ]
     if seen.events:
         lines += ["", "    Events"]
     for event in seen.events[:500]:
-        properties = "".join(f"  {k} {v:g}" for k, v in event.properties if v is not None)
+        properties = "".join(f"  {k} {v:g}" if isinstance(v, float) else f"  {k} {v}" for k, v in event.properties)
         why = f"   not counted: {REJECTED.get(event.rejected, event.rejected)}" if event.rejected else ""
         lines.append(f"      {event.when}   day {event.day:>3}   {', '.join(event.events)}{properties}{why}")
     if len(seen.events) > 500:

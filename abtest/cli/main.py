@@ -14,6 +14,9 @@ COMMANDS = {
     "check": "abtest.cli.check",
     "explain": "abtest.cli.explain",
     "test": "abtest.cli.test",
+    "metrics": "abtest.cli.metrics",
+    "fmt": "abtest.cli.fmt",
+    "schema": "abtest.cli.schema",
     "demo": "abtest.cli.demo",
     "init": "abtest.cli.init",
 }
@@ -22,6 +25,9 @@ SHORT = {
     "check": "Find every mistake in the YAML at once.",
     "explain": "Say in plain words what a metric counts.",
     "test": "Run the examples of every metric.",
+    "metrics": "List what metrics there are, and where they are used.",
+    "fmt": "Rewrite the YAML in one canonical form.",
+    "schema": "Print a JSON Schema, so that an editor completes the YAML.",
     "demo": "Write a small photo-app project with logs, and run it.",
     "init": "Start a project in a folder.",
 }

@@ -17,11 +17,14 @@ from abtest.language.conditions import (
     All,
     AnyOf,
     AtLeast,
+    Atom,
+    Attribute,
     Compare,
     Condition,
     Measure,
     Not,
     Operator,
+    Rank,
     RowAll,
     RowAny,
     RowNot,
@@ -30,12 +33,17 @@ from abtest.language.conditions import (
     Value,
     Where,
     atoms_of,
+    attributes_of,
 )
 from abtest.language.model import Column, Event, Experiment, Metric, Project, RatioPart
 
-_NOT_MEANING = frozenset(
-    {"title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure", "parts"}
-)  # fmt: skip
+_NOT_MEANING = frozenset({
+    "title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure",
+    "parts", "rank", "known", "among", "window", "cap", "group", "survey", "status", "use", "uses", "dimension", "phase",
+    "show", "part_of",
+})  # fmt: skip
+_DEFAULTS = {"clock": "date", "per_unit": "tick", "rolling": False, "tick": "day", "end": False}
+"""What need not be said, so that later additions to the language leave older hashes alone."""
 _TURNED: dict[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -80,6 +88,10 @@ def normal(condition: Condition) -> Condition:
         case Not(part):
             inner = normal(part)
             return inner.part if isinstance(inner, Not) else Not(inner)
+        case Attribute(source, test):
+            found = normal_where(test)
+            assert isinstance(found, RowTest)
+            return Attribute(source, found)
         case Spread(part):
             return replace(condition, part=normal(part))
         case Compare(left, operator, right):
@@ -129,29 +141,65 @@ def _key(value: Any) -> str:
     return json.dumps(plain(value), sort_keys=True)
 
 
+def metric_atoms(metric: Metric) -> tuple[Atom, ...]:
+    """Every number that a metric is made of, in order of appearance."""
+    found: dict[Atom, None] = {}
+    among = metric.among.condition if metric.among is not None else None
+    for part in (metric.condition, metric.measure, *(metric.parts or ()), metric.rank, metric.known, among):
+        if isinstance(part, Measure):
+            found.update(dict.fromkeys(part.atoms))
+        elif isinstance(part, Rank):
+            found.update((a, None) for p in part.parts for a in atoms_of(p))
+        elif part is not None and not isinstance(part, Column):
+            found.update(dict.fromkeys(atoms_of(part)))
+    return tuple(found)
+
+
+def metric_attributes(metric: Metric) -> tuple[Attribute, ...]:
+    """Every attribute of units that a metric tests in its conditions."""
+    parts = (metric.condition, *(metric.parts or ()), *(metric.rank.parts if metric.rank else ()), metric.known)
+    found = [a for p in parts if p is not None and not isinstance(p, (Measure, Column)) for a in attributes_of(p)]
+    return tuple(dict.fromkeys(found))
+
+
 def events_of(metric: Metric) -> tuple[str, ...]:
     """The names of all events that a metric reads, in order of appearance."""
-    names: dict[str, None] = {}
-    for part in (metric.condition, metric.measure, *(metric.parts or ())):
-        if isinstance(part, Measure):
-            names.update((a.event, None) for a in part.atoms)
-        elif part is not None and not isinstance(part, Column):
-            names.update((a.event, None) for a in atoms_of(part))
+    names = dict.fromkeys(a.event for a in metric_atoms(metric))
+    if metric.funnel is not None:
+        names |= dict.fromkeys(step.event for step in metric.funnel.steps)
+    if metric.starting_at is not None:
+        names[metric.starting_at] = None
     return tuple(names)
 
 
 def canonical_metric(metric: Metric, events: Mapping[str, Event]) -> dict[str, Any]:
     """What the hash covers: the kind, the normalised condition, windows, and every event spelled out."""
     form = plain(metric, _NOT_MEANING)
-    if metric.kind == "retention":
+    if metric.kind in ("retention", "churn") or (metric.kind == "group" and metric.condition is not None):
         form["kind"] = "did"
-    for key, part in (("condition", metric.condition), ("measure", metric.measure)):
+    form["window"] = _short(plain(metric.window))
+    if metric.cap is not None:
+        form["cap"] = metric.cap.size if metric.cap.of == "value" else str(metric.cap)
+    for key, part in (("condition", metric.condition), ("measure", metric.measure), ("known", metric.known)):
         if part is not None:
             form[key] = plain(_normal_part(part))
     if metric.parts is not None:
         form["parts"] = [plain(_normal_part(p)) for p in metric.parts]
+    if metric.rank is not None:
+        form["rank"] = [plain(normal(p)) for p in metric.rank.parts]
+    if metric.funnel is not None:
+        form["funnel"]["steps"] = [step.event for step in metric.funnel.steps]
+    if metric.among is not None:
+        among = metric.among
+        where = None if among.where is None else plain(normal_where(among.where))
+        condition = None if among.condition is None else plain(normal(among.condition))
+        form["among"] = {"source": among.source, "where": where, "condition": condition, "days": among.days}
     form["events"] = {name: _canonical_event(events[name]) for name in sorted(events_of(metric)) if name in events}
-    return {k: v for k, v in form.items() if v not in (None, [], {})}
+    return _short({k: v for k, v in form.items() if v not in (None, [], {})})
+
+
+def _short(form: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in form.items() if k not in _DEFAULTS or v != _DEFAULTS[k]}
 
 
 def _normal_part(part: RatioPart) -> RatioPart:
@@ -162,7 +210,10 @@ def _normal_part(part: RatioPart) -> RatioPart:
 
 def _canonical_event(event: Event) -> dict[str, Any]:
     where = normal_where(event.where) if event.where is not None else None
-    return {"source": event.source, "names": sorted(set(event.names)), "where": plain(where)}
+    form = {"source": event.source, "names": sorted(set(event.names)), "where": plain(where)}
+    more = {"units": event.units, "nth": event.nth, "once": event.once, "survey": event.survey}
+    more |= {"before_exposure": event.before_exposure or None}
+    return form | {k: plain(v) for k, v in more.items() if v}
 
 
 def metric_hash(metric: Metric, events: Mapping[str, Event]) -> str:

@@ -11,17 +11,37 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Operator = Literal["<", "<=", ">", ">=", "=", "!="]
-Function = Literal["count", "sum", "mean", "min", "max", "days"]
+Function = Literal[
+    "count", "sum", "mean", "min", "max", "first", "last", "distinct", "days", "sessions", "days_since", "answer",
+]  # fmt: skip
+EMPTY_IS_NOTHING: frozenset[Function] = frozenset({"mean", "min", "max", "first", "last", "days_since", "answer"})
+"""Functions that have no value over no events; all others are zero then."""
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Ago:
+    """Blocks counted back from the present one, both inclusive: `1-7 days ago` is Ago(1, 7, "day").
+
+    `period` is what was written; it must be the block of `per`, so it does not count for equality.
+    """
+
+    first: int
+    last: int
+    period: Literal["hour", "day", "week", "month", "period"] = field(default="period", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Atom:
-    """One number of one unit in one period: `like`, `sum(purchase.revenue)`, `days(app_open)`."""
+    """One number of one unit in one period: `like`, `sum(purchase.revenue)`, `days(app_open) 1 week ago`.
+
+    For `answer(nps)` the event is the name of the survey, until names are resolved.
+    """
 
     function: Function
     event: str
     prop: str | None = None
+    ago: Ago | None = None
     at: Span = field(default=(0, 0), compare=False)
     name_at: int = field(default=0, compare=False)
 
@@ -101,17 +121,38 @@ class Spread:
     at: Span = field(default=(0, 0), compare=False)
 
 
-Condition = Compare | All | AnyOf | Not | AtLeast | Spread
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A test on a property of the unit itself, known before exposure: `people.plan = free`."""
+
+    source: str
+    test: RowTest
+    at: Span = field(default=(0, 0), compare=False)
+
+
+Condition = Compare | All | AnyOf | Not | AtLeast | Spread | Attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How many of `parts` hold, as a number: the rung of a ladder."""
+
+    parts: tuple[Condition, ...]
 
 
 def at_least_one(event: str, at: Span = (0, 0)) -> Compare:
     """The condition that a bare event stands for."""
-    return Compare(Measure((Term(1.0, Atom("count", event, None, at)),), at), ">=", Measure((Term(1.0, None),), at), at)
+    return at_least_one_of(Atom("count", event, at=at), at)
+
+
+def at_least_one_of(atom: Atom, at: Span = (0, 0)) -> Compare:
+    """The condition that a bare atom stands for, such as `app_open 1 week ago`."""
+    return Compare(Measure((Term(1.0, atom),), at), ">=", Measure((Term(1.0, None),), at), at)
 
 
 def children(condition: Condition) -> tuple[Condition, ...]:
     match condition:
-        case Compare():
+        case Compare() | Attribute():
             return ()
         case Not(part) | Spread(part):
             return (part,)
@@ -126,11 +167,13 @@ def walk(condition: Condition) -> Iterator[Condition]:
         yield from walk(part)
 
 
-def mapped(condition: Condition, change: Callable[[Compare], Compare]) -> Condition:
+def mapped(condition: Condition, change: Callable[[Compare], Condition]) -> Condition:
     """The condition with every comparison changed."""
     match condition:
         case Compare():
             return change(condition)
+        case Attribute():
+            return condition
         case Not(part) | Spread(part):
             return replace(condition, part=mapped(part, change))
         case All(parts) | AnyOf(parts) | AtLeast(_, parts):
@@ -141,6 +184,28 @@ def atoms_of(condition: Condition) -> tuple[Atom, ...]:
     """Every atom in order of appearance, each once."""
     found = (a for c in walk(condition) if isinstance(c, Compare) for m in (c.left, c.right) for a in m.atoms)
     return tuple(dict.fromkeys(found))
+
+
+def with_atoms(measure: Measure, change: Callable[[Atom], Atom]) -> Measure:
+    """The measure with every atom changed."""
+    return replace(
+        measure, terms=tuple(t if t.atom is None else replace(t, atom=change(t.atom)) for t in measure.terms)
+    )
+
+
+def mapped_atoms(condition: Condition, change: Callable[[Atom], Atom]) -> Condition:
+    """The condition with every atom changed."""
+    return mapped(condition, lambda c: replace(c, left=with_atoms(c.left, change), right=with_atoms(c.right, change)))
+
+
+def attributes_of(condition: Condition) -> tuple[Attribute, ...]:
+    """Every test of an attribute, each once."""
+    return tuple(dict.fromkeys(c for c in walk(condition) if isinstance(c, Attribute)))
+
+
+def joined(parts: tuple[Condition, ...], kind: type[All] | type[AnyOf]) -> Condition:
+    """All or any of the parts; one part stands for itself."""
+    return parts[0] if len(parts) == 1 else kind(parts)
 
 
 # Tests on the rows of a source -----------------------------------------------------------------------------------

@@ -2,6 +2,11 @@
 
 - {when: {day 0: photo_post x2, day 3 09:00: [like x5, purchase(revenue: 20)]}, expect: 25%}
 - {when: {day 0: purchase(revenue = 20)}, expect: 20}
+- {when: {day -3: app_open, day 2: nps(answer = 9)}, with: {people.plan: free}, expect: yes}
+
+Days may lie before exposure (day -3). What has no time of day happens at noon, one second after what is listed before
+it. Answers are written under the name of their survey. Day 0 is a Monday, the first of a month of 31 days, and exposure
+at its midnight.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from abtest.language.tokens import SyntaxProblem
 from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Problems, quoted
 
-_WHEN = re.compile(r"day (\d{1,4})(?:\s+(\d{1,2}):(\d{2}))?")
+_WHEN = re.compile(r"day (-?\d{1,4})(?:\s+(\d{1,2}):(\d{2}))?")
 _WHAT = re.compile(r"([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*(?:x\s*(\d{1,5}))?")
 _FORM = "Example:  {when: {day 0: photo_post x2, day 3: like x5}, expect: 25%}"
 
@@ -53,11 +58,19 @@ def _example(node: Node, what: str, problems: Problems) -> Example | None:
         pass
     else:
         problems.error("E138", "`when` says on which day what happened", when.place, _FORM)
+    given: list[tuple[str, str]] = []
+    attributes = fields.map("with")
+    for key, value in attributes or ():
+        if isinstance(value, Text) and re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", key.value):
+            given.append((key.value, value.value))
+        else:
+            hint = "Example:  with: {people.plan: free}"
+            problems.error("E138", "`with` gives the unit attributes, SOURCE.PROPERTY: VALUE", key.place, hint)
     fields.done()
     if expect is None:
         return None
     text = fields.text("expect") or ""
-    return Example(tuple(events), expect, text, node.place)
+    return Example(tuple(events), expect, text, tuple(given), node.place)
 
 
 def _rejoined(items: tuple[Node, ...]) -> list[Node]:

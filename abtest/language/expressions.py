@@ -1,22 +1,23 @@
 """Text of a condition to its value: a recursive-descent parser with spans. Measures stand in `measures.py`.
 
-Grammar, without the parts that later work adds (`ago`, sessions, survey answers):
-
-    condition := unit | unit ("and" unit)+ | unit ("or" unit)+
-    unit      := "not" unit | base [spread]
-    base      := "(" condition ")" | "no" EVENT | "at least" N "of" "(" condition ("," condition)* ")"
-               | measure CMP measure | measure "between" NUMBER "and" NUMBER | EVENT
-    spread    := ("on" | "in") ([CMP] N | "every") PERIOD
+condition := unit | unit ("and" unit)+ | unit ("or" unit)+
+unit      := "not" unit | base [spread]
+base      := "(" condition ")" [ago] | "no" EVENT [ago] | "at least" N "of" "(" condition ("," condition)* ")"
+           | measure CMP measure | measure "between" NUMBER "and" NUMBER | EVENT [ago] | SOURCE "." test
+spread    := ("on" | "in") ([CMP] N | "every") PERIOD
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from abtest.language.conditions import (
     All,
     AnyOf,
     AtLeast,
+    Atom,
+    Attribute,
     Compare,
     Condition,
     Measure,
@@ -24,11 +25,15 @@ from abtest.language.conditions import (
     Operator,
     Spread,
     Term,
-    at_least_one,
+    at_least_one_of,
+    atoms_of,
+    attributes_of,
+    mapped_atoms,
     walk,
 )
-from abtest.language.measures import MAX_NODES, RESERVED, finish, read_event, read_measure, refuse_ago, refuse_nothing
-from abtest.language.tokens import Cursor, SyntaxProblem, not_yet
+from abtest.language.measures import MAX_NODES, RESERVED, finish, read_ago, read_event, read_measure, refuse_nothing
+from abtest.language.row_test import read_test
+from abtest.language.tokens import Cursor, SyntaxProblem
 from abtest.problems import quoted
 
 MAX_DEPTH = 8
@@ -151,16 +156,21 @@ def _base(cursor: Cursor, depth: int) -> Condition:
         cursor.next()
         inner = _condition(cursor, depth + 1)
         cursor.expect_symbol(")", 'to close the "("')
-        return inner
+        return _looked_back(cursor, inner, start)
     if cursor.take_word("no"):
         event = read_event(cursor, 'after "no"')
-        refuse_ago(cursor)
+        event = replace(event, ago=read_ago(cursor), at=(event.at[0], cursor.last_end()))
         return Compare(
             Measure((Term(1.0, event, None, event.at),), event.at),
             "=",
             Measure((Term(0.0, None),)),
             (start, event.at[1]),
         )
+    if _is_attribute(cursor):
+        source = cursor.next().text
+        cursor.next()
+        test = read_test(cursor)
+        return Attribute(source, test, (start, cursor.last_end()))
     if cursor.is_word("at") and cursor.peek().text == "least":
         return _at_least(cursor, depth)
     measure = read_measure(cursor)
@@ -182,7 +192,7 @@ def _base(cursor: Cursor, depth: int) -> Condition:
         return All((Compare(measure, ">=", low, at), Compare(measure, "<=", high, at)), at)
     only = measure.terms[0]
     if len(measure.terms) == 1 and only.coefficient == 1.0 and only.atom is not None and only.atom.function == "count":
-        return at_least_one(only.atom.event, (start, cursor.last_end()))
+        return at_least_one_of(only.atom, (start, cursor.last_end()))
     written = cursor.source[start : cursor.last_end()]
     hint = "Example:  sum(purchase.revenue) >= 20"
     if not measure.atoms and cursor.now.kind == "word" and cursor.now.text not in RESERVED:
@@ -194,6 +204,35 @@ def _base(cursor: Cursor, depth: int) -> Condition:
     raise SyntaxProblem(
         "E113", f"expected a comparison after {quoted(written)}, found {cursor.found()}", cursor.now.at, hint
     )
+
+
+def _is_attribute(cursor: Cursor) -> bool:
+    """`people.plan = free`: a word, a point and a property, where no function may stand."""
+    return (
+        cursor.now.kind == "word"
+        and cursor.now.text not in RESERVED
+        and cursor.peek().text == "."
+        and cursor.peek(2).kind in ("word", "text")
+        and cursor.peek(3).kind != "end"
+    )
+
+
+def _looked_back(cursor: Cursor, condition: Condition, start: int) -> Condition:
+    """`(like >= 2 and photo_post) 1 week ago`: every number inside is that of the earlier blocks."""
+    ago = read_ago(cursor)
+    if ago is None:
+        return condition
+    at = (start, cursor.last_end())
+    if any(a.ago is not None for a in atoms_of(condition)):
+        raise SyntaxProblem("E117", "`ago` inside `ago`", at, "Say once how far to look back.")
+    if any(isinstance(c, Spread) for c in walk(condition)) or attributes_of(condition):
+        what = "a spread" if any(isinstance(c, Spread) for c in walk(condition)) else "an attribute"
+        raise SyntaxProblem("E117", f"`ago` behind {what}", at, "It goes with counts, sums and the like.")
+
+    def back(atom: Atom) -> Atom:
+        return replace(atom, ago=ago)
+
+    return mapped_atoms(condition, back)
 
 
 def _at_least(cursor: Cursor, depth: int) -> Condition:
@@ -248,8 +287,9 @@ def _period(cursor: Cursor, minimum: int) -> int:
     if token.kind == "word" and token.text in _PERIODS:
         cursor.next()
         return _PERIODS[token.text]
-    if token.kind == "word" and token.text in ("hour", "hours", "month", "months", "session", "sessions"):
-        raise not_yet(f"a spread over {token.text}", token.at)
+    if token.kind == "word" and token.text in ("session", "sessions"):
+        hint = "Write  sessions(app_open) >= 2"
+        raise SyntaxProblem("E113", "a spread counts days or weeks, not sessions", token.at, hint)
     raise SyntaxProblem(
         "E113", f"expected days or weeks, found {cursor.found()}", token.at, "Example:  article_read >= 4 on 2 days"
     )

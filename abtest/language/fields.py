@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import TypeVar
 
 from abtest.language.suggest import did_you_mean, near_key
@@ -116,7 +117,7 @@ class Fields:
 
     def split_list(self, items: tuple[Node, ...]) -> bool:
         """Report items such as `country in (US` and `CA)`: YAML cut one condition at its comma."""
-        for item, after in zip(items, (*items[1:], None), strict=True):
+        for item, after in zip_longest(items, items[1:]):
             if isinstance(item, Text) and item.plain and item.value.count("(") > item.value.count(")"):
                 whole = f"{item.value}, {after.value}" if isinstance(after, Text) else item.value
                 self.problems.error(
@@ -136,15 +137,7 @@ class Fields:
                 continue
             if key.value in later_keys:
                 later(self.problems, f"`{key.value}` of {self.what}", key.place)
-            elif _looks_split(key, node, self.node.flow):
-                if not self._said_split(key.place.line):
-                    self.problems.error(
-                        "E120",
-                        f"your value was split at a comma: {quoted(key.value)} arrived as a key",
-                        key.place,
-                        "Put the condition on its own line instead of inside { }.",
-                    )
-            else:
+            elif not self.split_key(key, node, self.node.flow):
                 # `variations` is the missing `variants`: that is one mistake.
                 missed = self.missed.pop(near_key(key.value, self.asked) or "", None)
                 if missed in self.problems.found:
@@ -155,6 +148,23 @@ class Fields:
                     key.place,
                     did_you_mean(key.value, self.asked, "Keys here", keys=True),
                 )
+
+    def was_split(self) -> bool:
+        """Whether YAML cut one of the values at its comma, so that its tail arrived as a key."""
+        return any(key.value not in self.asked and _looks_split(key, node, self.node.flow) for key, node in self.node)
+
+    def split_key(self, key: Text, node: Node, flow: bool) -> bool:
+        """Report a key that is the tail of a value, once a line."""
+        if not _looks_split(key, node, flow):
+            return False
+        if not self._said_split(key.place.line):
+            self.problems.error(
+                "E120",
+                f"your value was split at a comma: {quoted(key.value)} arrived as a key",
+                key.place,
+                "Put the condition on its own line instead of inside { }.",
+            )
+        return True
 
     def _said_split(self, line: int) -> bool:
         """The first half of a split value has been reported already."""

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from abtest.language.conditions import Compare, Condition, Measure, Spread, children, walk
-from abtest.language.fields import Fields, later
-from abtest.language.model import Column, Fold, Metric, Written
+from abtest.language.conditions import (
+    EMPTY_IS_NOTHING,
+    Compare,
+    Condition,
+    Measure,
+    Spread,
+    atoms_of,
+    children,
+    walk,
+)
+from abtest.language.fields import Fields
+from abtest.language.model import Column, Fold, Funnel, Metric, Window, Written
+from abtest.language.time_rules import blocks_name as _blocks
+from abtest.language.time_rules import check_back, check_kind, check_looks_back, check_timing
 from abtest.problems import Place, Problems
 
-_FOLDS = {
-    "did": ("share", "ever", "always", "last", "count", "streak"),
-    "amount": ("mean", "sum", "min", "max", "last"),
-}
-_GROWS = {"did": ("ever", "always", "count", "streak"), "amount": ("sum", "min", "max")}
+_DID = ("share", "ever", "always", "last", "count", "streak")
+_AMOUNT = ("mean", "sum", "min", "max", "last")
+_STEADY = ("share", "last", "mean")
+"""Folds that mean the same for any number of blocks."""
+
+
+def folds_of(metric: Metric) -> tuple[str, ...]:
+    """The folds that fit what a metric computes per block."""
+    if metric.kind in ("ratio", "quantile", "funnel", "time_to", "retention", "churn", "survey", "column"):
+        return ()
+    as_amount = metric.kind == "amount" or (metric.group is not None and metric.group.how == "rank")
+    if metric.per_unit == "session":
+        return ("mean",) if as_amount else ("share",)
+    if metric.group is not None and metric.group.how == "share":
+        return ("share",)
+    if metric.known is not None:
+        return ("share", "ever", "always", "count")  # the last block, or a run of blocks, may be unknown
+    return _AMOUNT if as_amount else _DID
 
 
 def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
@@ -19,27 +43,29 @@ def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
     before = len(problems.found)
     if any(isinstance(w.part, Column) for w in metric.written):
         _check_column(metric, fields, problems)
-    elif metric.kind == "retention" and (metric.per is not None or fields.has("value")):
+    elif metric.kind in _ONE_ANSWER and (metric.per is not None or fields.has("value")):
         problems.error(
             "E124",
-            f"{fields.what}: a retention is one yes or no over its days",
+            f"{fields.what}: a {_NAMES.get(metric.kind, metric.kind)} is {_ONE_ANSWER[metric.kind]}",
             fields.place("per" if metric.per is not None else "value"),
-            "Remove it, or use  did  with  over.",
+            "Remove it, or use  did  with  over." if metric.kind in ("retention", "churn") else "Remove it.",
         )
     else:
         _check_fold(metric, fields, problems)
-        _check_blocks(metric, fields, problems)
+        check_timing(metric, fields, problems)
     _check_cap(metric, fields, problems)
+    check_kind(metric, fields, problems)
     for piece in metric.written:
         if isinstance(piece.part, Measure):
             _check_measure(metric, piece.part, piece, problems)
-        elif not isinstance(piece.part, Column):
-            for part in walk(piece.part):
-                if isinstance(part, Compare) and not part.left.atoms and not part.right.atoms:
-                    problems.error("E137", "a comparison of two numbers, with no event", piece.span(part.at))
-            _check_spreads(piece.part, metric, piece, problems)
-    timed = metric.kind in ("did", "amount", "retention") and metric.per is None
-    if timed and not metric.window.fixed and len(problems.found) == before:
+        elif metric.among is not None and piece.part is metric.among.condition:
+            check_before(piece.part, metric.among.days, metric, piece, problems)
+        elif not isinstance(piece.part, (Column, Funnel)):
+            check_condition(piece.part, metric, piece, problems)
+    if metric.parts is not None and metric.per is not None:
+        _check_sides(metric, problems)
+    timed = metric.kind in ("did", "amount", "retention", "funnel", "quantile", "group") and metric.per is None
+    if timed and metric.window.last is None and len(problems.found) == before:
         days = metric.window.first + 27 if metric.window.first else 0
         problems.warn(
             "W306",
@@ -49,8 +75,57 @@ def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
         )
 
 
+_NAMES = {"time_to": "time"}
+
+
+def _check_sides(metric: Metric, problems: Problems) -> None:
+    """Blocks divided by events are rarely meant: `app_open 1 week ago` counts, `app_open 1 week ago >= 1` holds or not."""
+    assert metric.parts is not None
+    of, to = metric.parts
+    if isinstance(of, (Measure, Column)) or not isinstance(to, Measure):
+        return
+    if all(a.function == "count" for a in to.atoms):
+        piece = metric.written[-1]
+        problems.warn(
+            "W309",
+            f"the ratio {metric.name} divides a number of blocks by a number of events",
+            piece.text.place,
+            f"To count blocks on both sides write  to: {piece.text.value} >= 1",
+        )
+
+
+_ONE_ANSWER = {
+    "retention": "one yes or no over its days",
+    "churn": "one yes or no over its days",
+    "time_to": "one length of time",
+    "funnel": "one yes or no over its window",
+    "quantile": "one number over its window",
+    "survey": "one answer in its window",
+}
+
+
+def check_condition(condition: Condition, metric: Metric, piece: Written, problems: Problems) -> None:
+    """The rules of one condition within its metric."""
+    for part in walk(condition):
+        if isinstance(part, Compare) and not part.left.atoms and not part.right.atoms:
+            problems.error("E137", "a comparison of two numbers, with no event", piece.span(part.at))
+    _check_spreads(condition, metric, piece, problems)
+    check_looks_back(condition, metric, piece, problems)
+
+
+def check_before(condition: Condition, days: int, metric: Metric, piece: Written, problems: Problems) -> None:
+    """The rules of a condition over the days before exposure (`among`, `segments`): one window without blocks."""
+    looked_back = next((a for a in atoms_of(condition) if a.ago is not None), None)
+    if looked_back is not None:
+        message = f"`ago` counts blocks of `per`, and the {days} days before exposure are one"
+        problems.error("E117", message, piece.span(looked_back.at), "Remove `ago`.")
+        return
+    alone = Metric(metric.name, "did", condition=condition, window=Window(-days, -1))
+    check_condition(condition, alone, piece, problems)
+
+
 def _check_column(metric: Metric, fields: Fields, problems: Problems) -> None:
-    for key in ("over", "per", "value"):
+    for key in ("over", "per", "value", "clock", "starting_at", "within", "immature"):
         if fields.has(key):
             problems.error(
                 "E306",
@@ -69,20 +144,33 @@ def _check_column(metric: Metric, fields: Fields, problems: Problems) -> None:
 
 
 def _check_measure(metric: Metric, measure: Measure, piece: Written, problems: Problems) -> None:
-    """A value of a silent unit must be a number: a mean over nothing is none, and a policy for it comes later."""
+    """A value of a silent unit must be a number, or the definition says what it is: a mean over nothing is none."""
     if not measure.atoms:
         key = "amount" if metric.kind == "amount" else "a part of the ratio"
         problems.error(
             "E137", f"{key} of metric {metric.name} names no event", piece.text.place, "Example:  sum(purchase.revenue)"
         )
-    for atom in measure.atoms:
-        if atom.function in ("min", "max", "mean"):
-            later(
-                problems,
-                f"{atom.function}( ) as a value",
-                piece.span(atom.at),
-                f"It is missing for units without {atom.event}. In a condition it works:  did: {atom.function}({atom.event}.{atom.prop}) >= 3",
+    check_back(measure.atoms, metric, piece, problems)
+    empty = [a for a in measure.atoms if a.function in EMPTY_IS_NOTHING]
+    if metric.kind == "ratio":
+        for atom in empty:
+            hint = f"Divide sums instead:  {{of: sum({atom.event}.{atom.prop or '…'}), to: {atom.event}}}"
+            message = (
+                f"{atom.function}( ) has no value for units without {atom.event}, so it cannot be added up over units"
             )
+            problems.error("E315", message, piece.span(atom.at), hint)
+    elif empty and metric.missing is None and "missing" not in dict(metric.places):
+        atom = empty[0]
+        problems.error(
+            "E315",
+            f"{atom.function}( ) has no value for units without {atom.event}",
+            piece.span(atom.at),
+            "Say what they count as:  missing: drop  (only those with events),  missing: zero  or a number",
+        )
+    elif not empty and metric.missing is not None and metric.kind in ("amount", "quantile"):
+        what = "counts, sums and days are 0 without events"
+        message = f"missing of metric {metric.name} has no effect: {what}"
+        problems.error("E315", message, metric.at("missing"), "Remove `missing`.")
 
 
 def _check_fold(metric: Metric, fields: Fields, problems: Problems) -> None:
@@ -94,16 +182,16 @@ def _check_fold(metric: Metric, fields: Fields, problems: Problems) -> None:
             "E303",
             f"value: {fold} of {fields.what} folds blocks, but there is no `per`",
             fields.place("value"),
-            "Add  per: week" if metric.kind in _FOLDS else "Remove `value`.",
+            "Add  per: week" if folds_of(metric) else "Remove `value`.",
         )
         return
-    allowed = _FOLDS.get(metric.kind, ())
+    allowed = folds_of(metric)
     if fold.name not in allowed:
         hint = f"Possible here:  {', '.join(allowed)}" if allowed else "Remove `value`."
         problems.error("E304", f"value: {fold.name} does not fit {metric.kind}", fields.place("value"), hint)
         return
-    if fold.name in _GROWS.get(metric.kind, ()) and not metric.window.fixed:
-        steady = "share" if metric.kind == "did" else "mean"
+    if fold.name not in _STEADY and not metric.window.fixed:
+        steady = "mean" if "mean" in allowed else "share"
         problems.error(
             "E305",
             f"value: {fold.name} over an open window grows with time in the test",
@@ -111,7 +199,15 @@ def _check_fold(metric: Metric, fields: Fields, problems: Problems) -> None:
             f"Set  over: first 28 days,  or use  value: {steady}",
         )
         return
-    if fold.operator is not None and fold.number is not None:
+    if fold.name not in _STEADY and metric.clock == "calendar":
+        problems.error(
+            "E305",
+            f"value: {fold.name} needs as many blocks for every unit; on the calendar clock they differ",
+            fields.place("value"),
+            f"Use  value: {'mean' if 'mean' in allowed else 'share'},  or  clock: date  with  per: 28 days",
+        )
+        return
+    if fold.operator is not None and fold.number is not None and metric.per_unit == "tick":
         _check_threshold(metric, fold, per, fields, problems)
 
 
@@ -119,7 +215,8 @@ def _check_threshold(metric: Metric, fold: Fold, per: int, fields: Fields, probl
     """A threshold that every unit or no unit can meet is a slip of the pen."""
     number = fold.number or 0.0
     days = metric.window.days
-    most = 1.0 if fold.name == "share" else days // per if days is not None else float("inf")
+    blocks_of = (days - per + 1 if metric.rolling else days // per) if days is not None else float("inf")
+    most = 1.0 if fold.name == "share" else float("inf") if metric.clock == "calendar" else blocks_of
     above, below = fold.operator in (">", ">="), fold.operator in ("<", "<=")
     never = number > most or (number == most and fold.operator == ">") or (number == 0 and fold.operator == "<")
     blocks = (
@@ -137,35 +234,20 @@ def _check_threshold(metric: Metric, fold: Fold, per: int, fields: Fields, probl
         problems.warn("W304", f"value: {fold} can never hold: a number of blocks is whole", fields.place("value"))
 
 
-def _check_blocks(metric: Metric, fields: Fields, problems: Problems) -> None:
-    """A fixed window is a whole number of blocks."""
-    window, per = metric.window, metric.per
-    if per is None or window.days is None or window.days % per == 0:
-        return
-    counts = [n for n in (window.days // per, window.days // per + 1) if n]
-    written = [
-        f"first {n * per} days" if window.first == 0 else f"days {window.first}-{window.first + n * per - 1}"
-        for n in counts
-    ]
-    problems.error(
-        "E308",
-        f"{window} is not a whole number of {_blocks(per)} ({window.days} / {per})",
-        fields.place("over" if fields.has("over") else "per"),
-        f"Use  over: {'  or  over: '.join(written)}",
-    )
-
-
 def _check_cap(metric: Metric, fields: Fields, problems: Problems) -> None:
     if metric.cap is None:
         return
     place = fields.place("cap")
-    if metric.kind in ("did", "retention"):
+    if metric.kind == "quantile":
+        problems.error("E309", f"cap of {fields.what}: a quantile does not feel extremes", place, "Remove `cap`.")
+    elif metric.pooled:
+        why = "a ratio of sums has no value per unit to cap"
+        problems.error("E309", f"cap of {fields.what}: {why}", place, "Remove `cap`.")
+    elif metric.kind not in ("amount", "column") and metric.rank is None:
         problems.error(
             "E309", f"cap of {fields.what}: a condition is 0, 1 or a share and needs none", place, "Remove `cap`."
         )
-    elif metric.kind == "ratio":
-        later(problems, "a cap on a ratio", place)
-    elif metric.cap <= 0:
+    elif metric.cap.size <= 0:
         problems.error("E309", f"cap of {fields.what} must be above zero", place, "Example:  cap: 500")
 
 
@@ -180,7 +262,13 @@ def _check_spreads(
     place = piece.span(condition.at)
     whole = outer or metric.per or metric.window.days
     unit = _blocks(condition.days)
-    if metric.immature == "keep" and metric.per is None:
+    if metric.window.tick != "day" or metric.per_unit != "tick" or (metric.rolling and condition.days != 1):
+        rolling = "rolling blocks" if metric.rolling else "hours"
+        where = {"month": "months", "session": "sessions"}.get(metric.per_unit, rolling)
+        drop = f"Remove  `on … {unit}`"
+        hint = f"{drop},  or count the days:  days(like) >= 2" if metric.per_unit == "month" else drop
+        problems.error("E302", f'"on … {unit}" does not fit blocks of {where}', place, hint)
+    elif metric.immature == "keep" and metric.per is None:
         problems.error(
             "E302",
             f'"on … {unit}" under immature: keep would take days that have not come for silent ones',
@@ -203,7 +291,9 @@ def _check_spreads(
         if count is not None and (
             (condition.operator in (">=", "=") and count > blocks) or (condition.operator == ">" and count >= blocks)
         ):
-            problems.error("E302", f"{_length(whole)} has only {blocks} {unit}, so this can never hold", place)
+            have = "has" if whole in (1, 7) else "have"
+            held = _blocks(condition.days, blocks)
+            problems.error("E302", f"{_length(whole)} {have} only {blocks} {held}, so this can never hold", place)
         _check_spreads(condition.part, metric, piece, problems, condition.days)
 
 
@@ -221,13 +311,6 @@ def _too_coarse(
     else:
         there, hint = f"the window is {_length(whole)}", "Use  over: first 28 days"
     problems.error("E302", f'"on … {_blocks(spread.days)}" needs a period coarser than a {one}; {there}', place, hint)
-
-
-def _blocks(days: int, count: float = 2) -> str:
-    name = {1: "day", 7: "week"}.get(days)
-    if name is None:
-        return f"{'block' if count == 1 else 'blocks'} of {days} days"
-    return name if count == 1 else f"{name}s"
 
 
 def _length(days: int) -> str:

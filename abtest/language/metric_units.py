@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language import values
-from abtest.language.conditions import Atom, Compare, Measure, mapped
+from abtest.language.conditions import Atom, Compare, Measure, Rank, mapped
 from abtest.language.measures import TIME_UNITS
 from abtest.language.model import Column, Event, Margin, Metric, Property, RatioPart, Source
 from abtest.problems import Place, Problems, quoted
@@ -28,9 +28,17 @@ def unit_name(unit: str) -> str:
 
 def unit_of_value(metric: Metric, events: Mapping[str, Event], sources: Mapping[str, Source]) -> str:
     """`share` for yes/no and shares of blocks, `money EUR`, `duration s`, else `number`."""
-    if metric.kind in ("did", "retention"):
+    if metric.kind == "time_to":
+        return {"day": "days", "hour": "hours", "minute": "minutes"}[metric.window.tick]
+    if metric.condition is not None or metric.funnel is not None:
         counted = metric.fold is not None and metric.fold.operator is None and metric.fold.name in ("count", "streak")
         return "number" if counted else "share"
+    if metric.survey is not None:
+        survey = events[f"{metric.survey}.answers"].survey
+        assert survey is not None
+        return {"nps": "points", "mean": "number"}.get(survey.score, "share")
+    if metric.rank is not None:
+        return "number"
     if metric.parts is not None:
         if not any(isinstance(p, (Measure, Column)) for p in metric.parts):
             return "share"
@@ -42,7 +50,9 @@ def unit_of_value(metric: Metric, events: Mapping[str, Event], sources: Mapping[
 
 def _part_unit(part: RatioPart, events: Mapping[str, Event], sources: Mapping[str, Source]) -> str:
     if isinstance(part, Measure):
-        found = next((a for a in part.atoms if a.prop is not None), None)
+        found = next((a for a in part.atoms if a.prop is not None and a.function != "distinct"), None)
+        if found is None and any(a.function == "days_since" for a in part.atoms):
+            return "days"
         if found is None or found.prop is None:
             return "number"
         prop = sources[events[found.event].source].property(found.prop)
@@ -75,6 +85,10 @@ def margin_fits(margin: Margin, metric: Metric, place: Place, problems: Problems
             )
         return replace(margin, size=margin.size / 100)
     suffix = wanted.split()[-1] if " " in wanted else ""
+    if wanted in ("points", "days", "hours", "minutes") and unit in (wanted, wanted[:-1]):
+        return margin
+    if wanted in ("points", "days", "hours", "minutes"):
+        suffix = wanted
     if wanted.startswith("duration") and unit in TIME_UNITS:
         return replace(margin, size=float(values.exact(margin) * TIME_UNITS[unit]))
     if unit == suffix:
@@ -114,6 +128,12 @@ def with_units(metric: Metric, events: Mapping[str, Event], sources: Mapping[str
     changed = metric
     if metric.condition is not None:
         changed = replace(changed, condition=mapped(metric.condition, completed))
+    if metric.rank is not None:
+        changed = replace(changed, rank=Rank(tuple(mapped(p, completed) for p in metric.rank.parts)))
+    if metric.known is not None:
+        changed = replace(changed, known=mapped(metric.known, completed))
+    if metric.among is not None and metric.among.condition is not None:
+        changed = replace(changed, among=replace(metric.among, condition=mapped(metric.among.condition, completed)))
     if metric.parts is not None:
         of, to = (p if isinstance(p, (Measure, Column)) else mapped(p, completed) for p in metric.parts)
         changed = replace(changed, parts=(of, to))
@@ -123,7 +143,8 @@ def with_units(metric: Metric, events: Mapping[str, Event], sources: Mapping[str
 def _units(measure: Measure, events: Mapping[str, Event], sources: Mapping[str, Source]) -> list[str]:
     found = []
     for atom in measure.atoms:
-        prop = sources[events[atom.event].source].property(atom.prop) if atom.prop is not None else None
+        found_in = sources[events[atom.event].source]
+        prop = found_in.property(atom.prop) if atom.prop is not None and atom.function != "distinct" else None
         found.append(atom_unit(atom, prop) if prop is not None else "")
     return found
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from abtest.language import values
 from abtest.language.canonical import events_of
+from abtest.language.catalogue import from_catalogue
+from abtest.language.conditions import Condition, Rank
 from abtest.language.fields import Fields
 from abtest.language.measures import RESERVED
-from abtest.language.model import Event, Experiment, Metric, Project, Source
+from abtest.language.model import Event, Experiment, Group, Ladder, Metric, Project, Source, Survey
 from abtest.language.read_experiment import read_experiment
-from abtest.language.read_metrics import read_metric
+from abtest.language.read_groups import read_group
+from abtest.language.read_metrics import Context, read_metric
 from abtest.language.read_sources import read_event, read_source
+from abtest.language.read_surveys import read_survey
 from abtest.language.resolve_experiment import resolve_experiment
 from abtest.language.resolve_metrics import resolve_events, resolve_metric
 from abtest.language.suggest import did_you_mean, distance
@@ -24,8 +28,7 @@ from abtest.problems import Place, Problem, Problems, UserError, quoted
 
 T = TypeVar("T")
 
-SECTIONS = ("project", "sources", "events", "metrics")
-LATER_SECTIONS = ("groups", "surveys")
+SECTIONS = ("project", "sources", "events", "surveys", "groups", "metrics")
 ROOT_FILES = ("abtest.yml", "project.yml")
 FOLDERS = ("metrics", "experiments", "sources", "events")
 MAX_FILES = 500
@@ -66,7 +69,7 @@ def _is_ours(path: Path) -> bool:
     except OSError:
         return True
     keys = set(_TOP_KEY.findall(text))
-    known = (*SECTIONS, *LATER_SECTIONS, "experiment")
+    known = (*SECTIONS, "experiment")
     return any(distance(key.lower(), name, 2) <= 1 for key in keys if len(key) < 20 for name in known)
 
 
@@ -164,9 +167,6 @@ class _Reader:
             self._section(key, node)
 
     def _section(self, key: Text, node: Node) -> None:
-        if key.value in LATER_SECTIONS:
-            self.problems.error("E190", f"`{key.value}` cannot be computed by this version of abtest", key.place)
-            return
         if key.value not in SECTIONS:
             self.unreadable = True
             self.problems.error(
@@ -212,21 +212,61 @@ class _Reader:
         sources: dict[str, Source] = self._read("sources", read_source)
         raw_events: dict[str, Event] = self._read("events", read_event)
         self._count_metrics()
-        raw_metrics: dict[str, Metric] = self._read("metrics", read_metric)
+        surveys: dict[str, Survey] = self._read("surveys", read_survey)
+        groups: dict[str, Group] = self._read("groups", read_group)
+        context = Context(groups, surveys, frozenset(self.broken["groups"] | self.broken["surveys"]))
+        raw_metrics: dict[str, Metric] = self._read("metrics", lambda n, v, p: self._metric(n, v, p, context))
         broken_sources = frozenset(self.broken["sources"])
-        events = resolve_events(raw_events, sources, broken_sources, self.problems)
+        places = {
+            (f"{name}{suffix}", key.value): inner.place
+            for section, suffix in (("events", ""), ("surveys", ".answers"))
+            for name, (_, node) in self.sections[section].items()
+            if isinstance(node, Map)
+            for key, inner in node
+        }
+        events = resolve_events(raw_events, sources, broken_sources, self.problems, surveys, places)
         broken_events = frozenset(self.broken["events"]) | (raw_events.keys() - events.keys())
+        broken_events |= {f"{name}.answers" for name in (*self.broken["surveys"], *surveys)} - events.keys()
+        # A group that no metric uses is checked for names too.
+        alone = {
+            name: Metric(
+                f"of group {name}", "group", rank=Rank(_conditions(group)), written=group.written, place=group.place
+            )
+            for name, group in groups.items()
+        }
         if broken_sources:
             # A source that cannot be read may have declared its one event by itself.
-            broken_events |= {a for m in raw_metrics.values() for a in events_of(m)} - events.keys() - raw_events.keys()
+            read = {e for m in (*raw_metrics.values(), *alone.values()) for e in events_of(m)}
+            broken_events |= read - events.keys() - raw_events.keys()
+        bad_groups = {
+            name
+            for name, metric in alone.items()
+            if resolve_metric(metric, events, sources, self.problems, broken_events, broken_sources) is None
+        }
         metrics: dict[str, Metric] = {}
         for key, metric in raw_metrics.items():
-            resolved = resolve_metric(metric, events, sources, self.problems, broken_events, broken_sources)
+            if metric.group is not None and metric.group.group in bad_groups:
+                continue
+            resolved = resolve_metric(
+                metric, events, sources, self.problems, broken_events, broken_sources, raw_metrics,
+                frozenset(self.broken["metrics"]),
+            )  # fmt: skip
             if resolved is not None:
                 metrics[key] = resolved
         broken = frozenset(self.broken["metrics"] | (self.sections["metrics"].keys() - metrics.keys()))
         experiments = {
-            key: resolve_experiment(e, sources, events, metrics, broken, broken_sources, self.problems)
+            key: resolve_experiment(
+                e,
+                sources,
+                events,
+                metrics,
+                broken,
+                broken_sources,
+                self.problems,
+                groups,
+                broken_events,
+                frozenset(self.broken["groups"]),
+            )
             for key, e in sorted(self.experiments.items())
         }
         self._chains(experiments)
@@ -235,9 +275,18 @@ class _Reader:
             self.problems.found = [p for p in self.problems.found if p.code not in _NAMES]
         return Project(
             root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
-            experiments=experiments, min_cell=min_cell, files=tuple(self.files),
+            experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, files=tuple(self.files),
             warnings=tuple(str(w) for w in self.problems.warnings),
         )  # fmt: skip
+
+    def _metric(self, name: str, node: Node, problems: Problems, context: Context) -> Metric | None:
+        """One metric; with `uses`, an entry of the catalogue whose keys it overrides."""
+        if isinstance(node, Map) and node.get("uses") is not None:
+            merged = from_catalogue(name, node, problems)
+            metric = None if merged is None else read_metric(name, merged, problems, context)
+            uses = node.get("uses")
+            return None if metric is None else replace(metric, uses=uses.value if isinstance(uses, Text) else None)
+        return read_metric(name, node, problems, context)
 
     def _count_metrics(self) -> None:
         metrics = self.sections["metrics"]
@@ -264,7 +313,11 @@ class _Reader:
             min_cell = 10 if given is None else max(1, given)
             inner.done()
         fields.text("language")
-        fields.done(("week_starts", "default_adjust", "engine", "uses"))
+        if fields.choice("week_starts", ("monday", "sunday")) == "sunday":
+            message = "weeks start on Monday here (ISO 8601)"
+            self.problems.error("E122", message, fields.place("week_starts"), "Write  week_starts: monday")
+        fields.read("default_adjust", values.day_count)
+        fields.done(("engine", "uses"))
         return name, timezone, data, min_cell
 
     def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
@@ -300,6 +353,11 @@ class _Reader:
                     break
                 seen.append(before)
                 before = experiments[before].iteration_of
+
+
+def _conditions(group: Group) -> tuple[Condition, ...]:
+    """The conditions of all rungs or letters."""
+    return tuple(c for _, c in (group.form.rungs if isinstance(group.form, Ladder) else group.form.letters))
 
 
 def pick_experiment(project: Project, name: str) -> Experiment:

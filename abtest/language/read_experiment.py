@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from abtest.language import values
+from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
 from abtest.language.suggest import did_you_mean
@@ -279,17 +280,37 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
 def _segments(fields: Fields, problems: Problems) -> tuple[Segment, ...]:
     found = []
     for text in fields.texts("segments"):
-        if " before " in text.value or text.value.startswith("("):
-            problems.error(
-                "E190",
-                "a segment by earlier behaviour cannot be computed by this version of abtest",
-                text.place,
-                "Available: attributes, such as  country  or  people.country",
-            )
-            continue
-        source, dot, prop = text.value.rpartition(".")
-        found.append(Segment(prop if dot else text.value, source, prop or text.value, text.place))
+        segment = read_text(text, lambda t: _segment(t), problems)
+        if segment is not None:
+            found.append(replace(segment, place=text.place))
     return tuple(found)
+
+
+def _segment(text: str) -> Segment:
+    """`country`, `people.country`, `engagement_level before 28 days` or `(like >= 5) before 28 days`."""
+    clean = " ".join(text.split())
+    match = re.fullmatch(r"(\(.*\)|[a-z][a-z0-9_]*) before (\d+ \w+)", clean)
+    if match is None:
+        if not re.fullmatch(r"[\w$' .]+", clean):
+            raise _behaviour(clean)
+        source, dot, prop = clean.rpartition(".")
+        return Segment(prop if dot else clean, source, prop or clean)
+    days = values.day_count(match[2])
+    if match[1].startswith("("):
+        return Segment(clean, "", "", parse_condition(match[1]), days=days)
+    return Segment(f"{match[1]}_before", "", "", group=match[1], days=days)
+
+
+def _behaviour(text: str) -> SyntaxProblem:
+    """A segment that is neither a name nor a condition in parentheses before exposure."""
+    condition, _, days = text.partition(" before ")
+    shown = condition if condition.startswith("(") else f"({condition})"
+    return SyntaxProblem(
+        "E113",
+        f"a segment is an attribute, a group or a condition before exposure, found {quoted(text)}",
+        (0, max(1, len(text))),
+        f"Write  '{shown} before {days or '28 days'}'",
+    )
 
 
 def _decide(fields: Fields, problems: Problems) -> tuple[DecideRule, ...]:

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from abtest.language import values
 from abtest.language.conditions import Where
-from abtest.language.fields import Fields, later, read_text
-from abtest.language.model import Event, Property, PropertyType, Source, SourceKind, TimeColumn, TimeFormat
+from abtest.language.fields import Fields, read_text
+from abtest.language.model import Event, Once, Property, PropertyType, Source, SourceKind, TimeColumn, TimeFormat
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -32,17 +32,13 @@ def read_source(name: str, node: Node, problems: Problems) -> Source | None:
         problems.error("E121", f"{what} is a map", node.place)
         return None
     fields = Fields(node, what, problems)
-    kind: Any = None
-    if fields.text("kind") == "answers":
-        later(problems, "kind: answers", fields.place("kind"))
-    else:
-        kind = fields.choice("kind", get_args(SourceKind), required=True)
+    kind: Any = fields.choice("kind", get_args(SourceKind), required=True)
     files = tuple(f.value for f in fields.texts("files") if _safe_path(f, problems))
     if not fields.has("files"):
         fields.missing("files", "Example:  files: events-*.csv.gz")
-    columns = _columns(fields, problems)
+    columns, answers = _columns(fields, problems, kind in ("answers", None))
     units = _units(fields, what, problems)
-    properties = _properties(fields, problems)
+    properties = (*_properties(fields, problems), *answers)
     where = _where(fields, "where", problems)
     ignore = _ignore(fields, problems)
     dedupe = fields.read("dedupe", _dedupe) or ()
@@ -57,6 +53,7 @@ def read_source(name: str, node: Node, problems: Problems) -> Source | None:
         id=columns.get("id"),
         variant=columns.get("variant"),
         flag=columns.get("flag"),
+        session=columns.get("session"),
         time=columns.get("time"),
         properties=properties,
         where=where,
@@ -94,6 +91,13 @@ def _fits_kind(source: Source, fields: Fields, problems: Problems) -> None:
                 fields.place("columns"),
                 "Example:  columns: {event: name, time: created_at}",
             )
+    elif source.kind == "answers":
+        if source.time is None:
+            problems.error(
+                "E109", f"{what} has no time", fields.place("columns"), "Example:  columns: {time: answered_at, score: q1}"
+            )  # fmt: skip
+        if fields.has("event"):
+            problems.error("E109", f"event of {what} has no effect: every row is an answer", fields.place("event"))
     else:
         for key in ("dedupe", "settle", "complete_through", "event"):
             if fields.has(key):
@@ -152,15 +156,24 @@ def _safe_path(text: Text, problems: Problems) -> bool:
     return False
 
 
-def _columns(fields: Fields, problems: Problems) -> dict[str, Any]:
+def _columns(fields: Fields, problems: Problems, answers: bool) -> tuple[dict[str, Any], tuple[Property, ...]]:
+    """The canonical columns; in a source of answers every other entry names a question."""
     node = fields.map("columns")
     if node is None:
-        return {}
+        return {}, ()
     inner = Fields(node, f"columns of {fields.what}", problems)
     found: dict[str, Any] = {key: inner.text(key) for key in ("event", "id", "variant", "flag", "session")}
     found["time"] = _time(inner, problems)
+    questions = []
+    for key, value in node if answers else ():
+        if key.value not in found:
+            inner.asked[key.value] = None
+            if values.is_id(key.value) and isinstance(value, Text):
+                questions.append(Property(key.value, value.value, "text", place=key.place))
+            else:
+                problems.error("E130", f"{quoted(key.value)} is not a name for a question", key.place)
     inner.done()
-    return found
+    return found, tuple(questions)
 
 
 def _time(inner: Fields, problems: Problems) -> TimeColumn | None:
@@ -182,8 +195,8 @@ def _time(inner: Fields, problems: Problems) -> TimeColumn | None:
     return TimeColumn(path or "", how, day_1)
 
 
-def _units(fields: Fields, what: str, problems: Problems) -> tuple[tuple[str, str], ...]:
-    node = fields.map("units", required=True)
+def _units(fields: Fields, what: str, problems: Problems, key_name: str = "units") -> tuple[tuple[str, str], ...]:
+    node = fields.map(key_name, required=True)
     if node is None:
         return ()
     found = []
@@ -283,19 +296,54 @@ def _dedupe(text: str) -> tuple[str, ...]:
 
 
 def read_event(name: str, node: Node, problems: Problems) -> Event | None:
-    """`ID: NAME` or `ID: {event: NAME | [NAME], source, where}`; `source` may be left out when there is one."""
+    """`ID: NAME` or `ID: {event: NAME | [NAME], source, where, …}`; `source` may be left out when there is one."""
     what = f"event {name}"
     if isinstance(node, Text):
-        return Event(name, "", (node.value,), None, node.place)
+        return Event(name, "", (node.value,), place=node.place)
     if isinstance(node, Seq):
         names = tuple(i.value for i in node.items if isinstance(i, Text))
         if len(names) != len(node.items):
             problems.error("E121", f"{what} is a list of names", node.place)
-        return Event(name, "", names, None, node.place)
+        return Event(name, "", names, place=node.place)
     fields = Fields(node, what, problems)
     names = tuple(t.value for t in fields.texts("event"))
     where = fields.read("where", parse_where)
     text = fields.node.get("where")
-    event = Event(name, fields.text("source") or "", names, where, node.place, text if isinstance(text, Text) else None)
-    fields.done(("unit", "nth", "count_once", "before_exposure"))
+    nth = fields.read("nth", _nth)
+    before = fields.choice("before_exposure", ("ok",)) is not None
+    units = _units(fields, what, problems, "unit") if fields.has("unit") else ()
+    event = Event(
+        name,
+        fields.text("source") or "",
+        names,
+        where,
+        units,
+        nth,
+        fields.read("count_once", _once),
+        before,
+        place=node.place,
+        where_text=text if isinstance(text, Text) else None,
+    )
+    fields.done()
     return event
+
+
+def _nth(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        message = f"nth counts rows from 1, found {quoted(text)}"
+        raise SyntaxProblem("E116", message, (0, max(1, len(text))), "Example:  nth: 1  for the first ever")
+    return int(text)
+
+
+def _once(text: str) -> Once:
+    """`article`, or `article per day`."""
+    match = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\s+per\s+(hour|day|week|month|session))?", " ".join(text.split()))
+    if match is None:
+        raise SyntaxProblem(
+            "E136",
+            f"count_once takes a property, found {quoted(text)}",
+            (0, max(1, len(text))),
+            "Examples:  count_once: article   count_once: article per day",
+        )
+    period: Any = match[2]
+    return Once(match[1], period)

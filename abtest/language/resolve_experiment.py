@@ -6,10 +6,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.canonical import events_of
+from abtest.language.metric_model import FINER_UNITS
+from abtest.language.metric_rules import check_before
 from abtest.language.metric_units import margin_fits
-from abtest.language.model import Column, Event, Experiment, Metric, MetricUse, Property, Segment, Source
-from abtest.language.resolve_metrics import Broken
+from abtest.language.model import (
+    Column,
+    Event,
+    Experiment,
+    Group,
+    Metric,
+    MetricUse,
+    Segment,
+    Source,
+    Window,
+    Written,
+)
+from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
+from abtest.language.resolve_parts import home_of
 from abtest.language.suggest import did_you_mean
+from abtest.language.yaml import Text
 from abtest.problems import Problems, quoted
 
 
@@ -21,6 +36,9 @@ def resolve_experiment(
     broken: Broken,
     broken_sources: Broken,
     problems: Problems,
+    groups: Mapping[str, Group] = NOTHING,
+    broken_events: Broken = frozenset(),
+    broken_groups: Broken = frozenset(),
 ) -> Experiment:
     """The experiment with margins in units of the values and segments bound to their sources."""
     if experiment.exposure_source not in broken_sources:
@@ -40,12 +58,15 @@ def resolve_experiment(
                 )
             continue
         uses.append(_resolve_use(use, metric, problems))
-        if unit_known:
+        _check_use(use, metric, experiment, problems)
+        if unit_known and metric.unit in (None, experiment.unit, *FINER_UNITS):
             _check_unit(metric, use, experiment, sources, events, problems)
     found = [
-        _resolve_segment(g, experiment, sources, problems)
+        _resolve_behaviour(g, events, sources, broken_events, broken_sources, problems)
+        if g.condition is not None
+        else _resolve_segment(g, experiment, sources, groups, problems)
         for g in experiment.segments
-        if not broken_sources or g.source in sources
+        if g.group not in broken_groups and (not broken_sources or not g.prop or g.source in sources)
     ]
     segments = tuple(s for s in found if s is not None)
     for rule in experiment.decide:
@@ -88,6 +109,38 @@ def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUs
         judge = problems if use.margin else Problems()
         margin = margin_fits(margin, metric, use.margin_place or use.place, judge)
     return replace(use, margin=margin)
+
+
+def _check_use(use: MetricUse, metric: Metric, experiment: Experiment, problems: Problems) -> None:
+    """A metric of an experiment looks at what follows exposure, at units no coarser than those randomised."""
+    if metric.window.before:
+        problems.error(
+            "E311",
+            f"{use.name} looks at  over: {metric.window},  before anybody saw a variant",
+            use.place,
+            "Such a metric serves  adjust  and  segments.",
+        )
+    if metric.adjust is not None and (metric.adjust.metrics or metric.adjust.attributes):
+        problems.warn(
+            "W190",
+            f"{use.name} says `adjust`, and this version does not adjust: its intervals are those of the raw values",
+            use.place,
+            "Write  adjust: none  in the metric to say that this is meant.",
+        )
+    own = experiment.unit
+    if metric.unit is None or metric.unit == own or not own:
+        return
+    if metric.unit not in FINER_UNITS:
+        problems.error(
+            "E313",
+            f"{use.name} is measured per {metric.unit} but {own}s are randomised: one {metric.unit} can see both variants",
+            use.place,
+            f"Randomise by {metric.unit} or pick a {own} metric",
+        )
+    elif metric.per is not None or metric.kind not in ("did", "amount"):
+        what = "with `per`" if metric.per is not None else f"as a {metric.kind}"
+        hint = "A yes or no, or an amount, over one window is averaged over them."
+        problems.error("E313", f"{use.name} per {metric.unit} cannot be measured {what}", use.place, hint)
 
 
 def _check_exposure(experiment: Experiment, sources: Mapping[str, Source], problems: Problems) -> None:
@@ -165,41 +218,23 @@ def _check_unit(
 
 
 def _resolve_segment(
-    segment: Segment, experiment: Experiment, sources: Mapping[str, Source], problems: Problems
+    segment: Segment,
+    experiment: Experiment,
+    sources: Mapping[str, Source],
+    groups: Mapping[str, Group],
+    problems: Problems,
 ) -> Segment | None:
-    """`country` or `people.country`, from attributes (or per-unit tables) that know the experiment's unit."""
-    tables = {n: s for n, s in sources.items() if s.kind in ("attributes", "outcomes")}
-    if segment.source and segment.source not in tables:
-        problems.error(
-            "E203",
-            f"segment {quoted(f'{segment.source}.{segment.prop}')}: no attributes {quoted(segment.source)}",
-            segment.place,
-            did_you_mean(segment.source, tables, "Attributes"),
-        )
+    """`country` or `people.country`, from attributes (or per-unit tables) that know the experiment's unit; or a group
+    over days before exposure."""
+    if segment.group is not None:
+        if segment.group not in groups:
+            hint = did_you_mean(segment.group, groups, "Groups")
+            problems.error("E204", f"no group {quoted(segment.group)} to split by", segment.place, hint)
+            return None
+        return segment
+    source = home_of(segment.prop, sources, f"segment {segment.name}", segment.place, problems, segment.source)
+    if source is None:
         return None
-    homes = [
-        n
-        for n, s in tables.items()
-        if s.property(segment.prop) is not None and (not segment.source or n == segment.source)
-    ]
-    if not homes:
-        known: dict[str, Property] = {p.name: p for s in tables.values() for p in s.properties}
-        problems.error(
-            "E210",
-            f"no attribute {quoted(segment.prop)} to split by",
-            segment.place,
-            did_you_mean(segment.prop, known, "Attributes") or "Declare it in a source of  kind: attributes",
-        )
-        return None
-    if len(homes) > 1:
-        problems.error(
-            "E210",
-            f"attribute {quoted(segment.prop)} exists in {' and '.join(sorted(homes))}",
-            segment.place,
-            f"Write  {sorted(homes)[0]}.{segment.prop}",
-        )
-        return None
-    source = sources[homes[0]]
     if experiment.unit and source.unit_path(experiment.unit) is None:
         problems.error(
             "E312", f"segment {segment.prop}: source {source.name} has no unit {quoted(experiment.unit)}", segment.place
@@ -213,3 +248,21 @@ def _resolve_segment(
             f"If so, say  known: before_exposure  in source {source.name}; if not, groups are not comparable.",
         )
     return replace(segment, source=source.name)
+
+
+def _resolve_behaviour(
+    segment: Segment,
+    events: Mapping[str, Event],
+    sources: Mapping[str, Source],
+    broken_events: Broken,
+    broken_sources: Broken,
+    problems: Problems,
+) -> Segment | None:
+    """`(like >= 5) before 28 days`, its names and units resolved."""
+    assert segment.condition is not None
+    piece = Written(segment.condition, Text(segment.name, segment.place, True))
+    window = Window(-segment.days, -1)
+    alone = Metric(f"segment {segment.name}", "did", segment.condition, window=window, written=(piece,))
+    check_before(segment.condition, segment.days, alone, piece, problems)
+    metric = resolve_metric(alone, events, sources, problems, broken_events, broken_sources)
+    return None if metric is None else replace(segment, condition=metric.condition)

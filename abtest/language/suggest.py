@@ -53,6 +53,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 SYNONYMS = {
     "abstract": "description", "agg": "value", "aggregate": "value", "aggregation": "value", "allocation": "share",
+    "cells": "cross", "default": "otherwise", "else": "otherwise", "letters": "cross", "levels": "ladder", "rungs": "ladder",
     "arms": "variants", "author": "owner", "clip": "cap", "condition": "did", "control": "baseline", "days_after": "over",
     "definition": "did", "desc": "description", "direction": "better", "each": "per", "end_date": "dates",
     "event": "did", "every": "per", "fold": "value", "formula": "amount", "frequency": "per", "goals": "metrics",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from abtest.language.model import Fold, Margin, Window
+from abtest.language.model import Cap, Fold, Margin, Missing, Tick, Window
 from abtest.language.suggest import did_you_mean
-from abtest.language.tokens import LATER_HINT, SyntaxProblem, later_message
+from abtest.language.tokens import SyntaxProblem
 from abtest.problems import quoted
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
@@ -18,6 +19,8 @@ _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _FOLDS = ("share", "ever", "always", "last", "count", "streak", "mean", "sum", "min", "max")
 _DAYS = {"day": 1, "days": 1, "week": 7, "weeks": 7}
 MAX_DAYS = 3660
+MAX_TICKS = 10_080
+"""Hours and minutes are for short windows: a week of minutes."""
 
 
 def _bad(code: str, message: str, text: str, hint: str = "") -> SyntaxProblem:
@@ -26,10 +29,6 @@ def _bad(code: str, message: str, text: str, hint: str = "") -> SyntaxProblem:
 
 def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
-
-
-def _not_yet(what: str, text: str, hint: str = LATER_HINT) -> SyntaxProblem:
-    return _bad("E190", later_message(what), text, hint)
 
 
 def fraction(text: str) -> float:
@@ -61,11 +60,35 @@ def number(text: str) -> float:
     return float(text)
 
 
-def cap(text: str) -> float:
-    """The value of `cap`: a number in the unit of the metric."""
-    if re.fullmatch(rf"{_NUMBER}\s*%( of nonzero)?", text):
-        raise _not_yet("a cap in percent", text, "Write the number itself:  cap: 500")
-    return number(text)
+def cap(text: str) -> Cap:
+    """The value of `cap`: a number in the unit of the metric, or a percentile over all variants.
+
+    >>> str(cap("500")), str(cap("99% of nonzero"))
+    ('500', '99% of nonzero')
+    """
+    match = re.fullmatch(rf"({_NUMBER})\s*%(\s+of\s+nonzero)?", text.strip())
+    if match is None:
+        if text.strip().endswith("zero"):
+            raise _bad("E130", f"expected a cap, found {quoted(text)}", text, "Example:  cap: 99% of nonzero")
+        if not re.fullmatch(rf"-?{_NUMBER}", text):
+            hint = "Examples:  cap: 500   cap: 99%   cap: 99% of nonzero"
+            raise _bad("E130", f"expected a cap, found {quoted(text)}", text, hint)
+        return Cap(number(text))
+    size = _exact_percent(match[1])
+    if not 0.5 <= size < 1:
+        hint = "Example:  cap: 99%"
+        raise _bad("E309", f"cap {text} is no upper end: a percentile from 50% to below 100%", text, hint)
+    return Cap(size, "nonzero" if match[2] else "all")
+
+
+def missing(text: str) -> Missing:
+    """The value of `missing`: zero, drop, or a number."""
+    if text in ("zero", "drop"):
+        return Missing(0.0 if text == "zero" else None)
+    if not re.fullmatch(rf"-?{_NUMBER}", text):
+        hint = "Examples:  missing: drop   missing: zero"
+        raise _bad("E130", f"expected zero, drop or a number, found {quoted(text)}", text, hint)
+    return Missing(float(text))
 
 
 def calendar_date(text: str) -> date:
@@ -102,32 +125,63 @@ def timezone_name(text: str) -> str:
 
 def day_count(text: str) -> int:
     """`28 days` or `2 weeks` in days."""
-    match = re.fullmatch(r"(\d{1,4})\s*(days?|weeks?)", text)
+    length, tick = ticks(text, "28 days, 2 weeks")
+    if tick != "day":
+        days = max(1, -(-length // (1440 if tick == "minute" else 24)))
+        hint = f"Write  {days} day{'s' * (days > 1)}"
+        raise _bad("E133", f"{quoted(text)}: whole days are counted here", text, hint)
+    return length
+
+
+def ticks(text: str, examples: str = "28 days, 2 weeks, 6 hours") -> tuple[int, Tick]:
+    """A length of time in days, or in hours or minutes.
+
+    >>> ticks("2 weeks"), ticks("36 hours")
+    ((14, 'day'), (36, 'hour'))
+    """
+    match = re.fullmatch(r"(\d{1,6})\s*(days?|weeks?|h|hours?|min|minutes?)", " ".join(text.split()))
     if match is None:
-        finer = re.fullmatch(r"(\d{1,5})\s*(?:(min|minutes?)|h|hours?)", text)
-        if finer:
-            days = max(1, -(-int(finer[1]) // (1440 if finer[2] else 24)))
-            hint = f"Use whole days:  {days} day{'s' if days > 1 else ''}"
-            raise _not_yet("a window of minutes or hours", text, hint)
-        hint = f"Write  {text} days" if re.fullmatch(r"\d{1,4}", text) else "Examples:  28 days, 2 weeks"
-        raise _bad("E133", f"expected a number of days, found {quoted(text)}", text, hint)
-    days = int(match[1]) * _DAYS[match[2]]
-    if not 1 <= days <= MAX_DAYS:
-        raise _bad("E133", f"{days} days; a window has 1 to {MAX_DAYS}", text)
-    return days
+        hint = f"Write  {text} days" if re.fullmatch(r"\d{1,4}", text) else f"Examples:  {examples}"
+        raise _bad("E133", f"expected a length of time, found {quoted(text)}", text, hint)
+    count = int(match[1])
+    if match[2] in _DAYS:
+        days = count * _DAYS[match[2]]
+        if not 1 <= days <= MAX_DAYS:
+            raise _bad("E133", f"{days} days; a window has 1 to {MAX_DAYS}", text)
+        return days, "day"
+    tick: Tick = "hour" if match[2].startswith("h") else "minute"
+    if not 1 <= count <= MAX_TICKS:
+        raise _bad("E133", f"{quoted(text)}; {MAX_TICKS} {tick}s at most", text, "Use days for longer windows.")
+    return count, tick
+
+
+def seconds(text: str) -> int:
+    """A length of time in seconds.
+
+    >>> seconds("1 day"), seconds("30 minutes")
+    (86400, 1800)
+    """
+    count, tick = ticks(text, "30 minutes, 6 hours, 1 day")
+    return count * {"day": 86_400, "hour": 3_600, "minute": 60}[tick]
 
 
 def window(text: str) -> Window:
     """The value of `over`.
 
-    >>> window("first 28 days"), window("days 7-13"), window("whole")
-    (Window(first=0, last=27), Window(first=7, last=13), Window(first=0, last=None))
+    >>> window("first 28 days"), window("last 7 days").end, str(window("before 28 days"))
+    (Window(first=0, last=27, tick='day', end=False), True, 'before 28 days')
     """
     clean = " ".join(text.split())
-    if clean == "whole":
-        return Window()
-    if clean.startswith("first "):
-        return Window(0, day_count(clean.removeprefix("first ")) - 1)
+    if clean in ("whole", "lifetime"):
+        return Window() if clean == "whole" else Window(None)
+    word, _, rest = clean.partition(" ")
+    if word == "first" and rest:
+        length, tick = ticks(rest)
+        return Window(0, length - 1, tick)
+    if word == "last" and rest:
+        return Window(1 - day_count(rest), 0, end=True)
+    if word == "before" and rest:
+        return Window(-day_count(rest), -1)
     match = re.fullmatch(r"days? (\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?|from day (\d{1,9})", clean)
     if match and (match[2] or match[3] or clean.startswith("day ")):
         first = int(match[1] or match[3])
@@ -137,9 +191,6 @@ def window(text: str) -> Window:
         if max(first, last or 0) > MAX_DAYS:
             raise _bad("E133", f"a window ends at day {MAX_DAYS} at the latest", text)
         return Window(first, last)
-    if re.match(r"(last|before|lifetime)\b", clean):
-        available = "Available:  whole, first N days, days N-M, day N, from day N"
-        raise _not_yet(f"over: {clean.split()[0]}", text, available)
     raise _bad_window(clean, text)
 
 
@@ -155,7 +206,7 @@ def _bad_window(clean: str, text: str) -> SyntaxProblem:
             text,
             f"Write  days {7 * first - 7}-{7 * last - 1}  for {what}",
         )
-    hint = "Examples:  first 28 days, days 7-13, day 7, from day 7, whole"
+    hint = "Examples:  first 28 days, days 7-13, day 7, from day 7, last 7 days, whole, lifetime"
     if re.fullmatch(r"\d{1,4} (days?|weeks?)", clean):
         hint = f"Write  first {clean}"
     elif re.fullmatch(r"days \d{1,4}", clean):
@@ -166,8 +217,8 @@ def _bad_window(clean: str, text: str) -> SyntaxProblem:
 def retention_window(key: str, text: str) -> Window:
     """The value of `day`, `days` or `from_day` of a retention.
 
-    >>> retention_window("days", "7-13"), retention_window("from_day", "7")
-    (Window(first=7, last=13), Window(first=7, last=None))
+    >>> str(retention_window("days", "7-13")), str(retention_window("from_day", "7"))
+    ('days 7-13', 'from day 7')
     """
     wanted = r"\d{1,9}\s*[-–]\s*\d{1,9}" if key == "days" else r"\d{1,9}"
     clean = " ".join(text.split())
@@ -182,18 +233,36 @@ def retention_window(key: str, text: str) -> Window:
     return window(f"{'from day' if key == 'from_day' else key} {clean}")
 
 
-def period(text: str) -> int:
-    """The value of `per`, in days."""
+@dataclass(frozen=True)
+class Period:
+    """The value of `per` as written: `size` of `unit`."""
+
+    size: int
+    unit: Literal["day", "hour", "month", "session"]
+    rolling: bool = False
+
+
+def period(text: str) -> Period:
+    """The value of `per`.
+
+    >>> period("week"), period("rolling 7 days")
+    (Period(size=7, unit='day', rolling=False), Period(size=7, unit='day', rolling=True))
+    """
     clean = " ".join(text.split())
     if clean in ("day", "week"):
-        return _DAYS[clean]
-    if re.match(r"(hour|month|session|rolling)\b", clean):
-        raise _not_yet(f"per: {clean.split()[0]}", text, "Available:  day, week, N days")
+        return Period(_DAYS[clean], "day")
+    if clean in ("hour", "month", "session"):
+        unit: Any = clean
+        return Period(1, unit)
+    rolling = clean.startswith("rolling ")
     try:
-        return day_count(clean)
+        return Period(day_count(clean.removeprefix("rolling ")), "day", rolling)
     except SyntaxProblem:
-        meant = {"daily": "day", "weekly": "week", "days": "day", "weeks": "week"}.get(clean)
-        hint = f"Write  per: {meant}" if meant else "Examples:  day, week, 14 days"
+        meant = {"daily": "day", "weekly": "week", "days": "day", "weeks": "week", "hourly": "hour", "monthly": "month",
+                 "months": "month", "sessions": "session", "hours": "hour"}.get(clean)  # fmt: skip
+        size = re.fullmatch(r"rolling (?:(\d{1,4})|week)", clean)
+        meant = f"rolling {size[1] or 7} days" if size else meant
+        hint = f"Write  per: {meant}" if meant else "Examples:  day, week, 14 days, month, session, rolling 7 days"
         raise _bad("E133", f"expected a period, found {quoted(text)}", text, hint) from None
 
 

@@ -38,7 +38,7 @@ def _inner(where: Where) -> str:
 
 
 def _test_text(test: RowTest) -> str:
-    values = [_value_text(v) for v in test.values]
+    values = [value_text(v) for v in test.values]
     prop, turned = _prop_text(test.prop), "not " if test.negated else ""
     match test.operator:
         case "missing" | "true" | "false":
@@ -51,7 +51,7 @@ def _test_text(test: RowTest) -> str:
             return f"{prop} {turned}{test.operator} {values[0]}"
 
 
-def _value_text(value: Value) -> str:
+def value_text(value: Value) -> str:
     if value.kind == "number":
         if value.unit is None:
             return value.text

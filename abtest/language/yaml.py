@@ -310,7 +310,9 @@ class _Builder:
             what = "quote" if "quoted" in context else "bracket"
             comma = ", or a comma is missing after it" if what == "bracket" else ""
             place = self.source.place(opening.line, opening.column)
-            self.problems.error("E101", f"this {what} is never closed{comma}", place)
+            listed = what == "bracket" and re.search(r"\([^()]*,", place.excerpt)
+            hint = "A condition with commas does not go inside { }: put it on a line of its own." if listed else ""
+            self.problems.error("E101", f"this {what} is never closed{comma}", place, hint)
             return
         column = mark.column if mark else 0
         self.problems.error(

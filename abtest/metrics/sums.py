@@ -85,9 +85,11 @@ def grids(engine: Engine, values: Values) -> dict[str, Grid]:
 
 def binary_metrics(engine: Engine, values: Values, metrics: tuple[Metric, ...]) -> frozenset[str]:
     """Metrics that are a yes or no per unit: by definition, or columns that only hold 0 and 1."""
-    found = {m.name for m in metrics if is_binary(m)}
+    found = {m.name for m in metrics if m.yes_or_no and not m.pooled}
     asked = [
-        m for m in metrics if m.kind == "column" and m.unit_of_value in ("number", "share") and m.name not in found
+        m
+        for m in metrics
+        if (m.kind == "column" and m.unit_of_value in ("number", "share")) or (m.survey and m.unit_of_value == "share")
     ]
     if asked:
         table = engine.table(values.table)
@@ -95,15 +97,6 @@ def binary_metrics(engine: Engine, values: Values, metrics: tuple[Metric, ...]) 
         row = engine.fetch(table.agg(**others))[0]
         found |= {m.name for m in asked if not row[m.name]}
     return frozenset(found)
-
-
-def is_binary(metric: Metric) -> bool:
-    if metric.kind == "retention":
-        return True
-    if metric.kind != "did":
-        return False
-    fold = metric.fold
-    return metric.per is None or fold is None or fold.operator is not None or fold.name in ("ever", "always", "last")
 
 
 def arm_sums(
@@ -148,8 +141,12 @@ def _sums(table: Any, values: Values, metric: Metric, grid: Mapping[str, Grid]) 
         found |= {f"{w}_1": other.sum(), f"{w}_2": (other * other).sum(), f"{v}_{w}": (whole * other).sum()}
     else:
         found |= {f"{v}_r1": rough.sum(), f"{v}_r2": (rough * rough).sum(), f"{v}_r3": (rough * rough * rough).sum()}
+    among = table[values.among[metric.name]] if metric.name in values.among else None
+    if among is not None:
+        found[f"{v}_among"] = among.sum()
     if metric.name in values.mature:
-        found[f"{v}_mature"] = table[values.mature[metric.name]].sum()
+        mature = table[values.mature[metric.name]]
+        found[f"{v}_mature"] = (mature if among is None else mature & among).sum()
     if metric.name in values.capped:
         found[f"{v}_capped"] = table[values.capped[metric.name]].sum()
     return found
@@ -162,7 +159,8 @@ def _whole(number: Any, shift: float, scale: float) -> Any:
 def _arm(row: Mapping[str, Any], values: Values, metric: Metric, grid: Mapping[str, Grid], binary: bool) -> ArmSums:
     v = values.value[metric.name]
     g = grid[v]
-    exposed, used = int(row["n"]), int(row[f"{v}_n"])
+    exposed = int(row[f"{v}_among"] or 0) if f"{v}_among" in row else int(row["n"])
+    used = int(row[f"{v}_n"])
     mature = int(row[f"{v}_mature"] or 0) if f"{v}_mature" in row else exposed
     capped = int(row[f"{v}_capped"] or 0) if f"{v}_capped" in row else None
     if not used:

@@ -101,6 +101,7 @@ def build_page(w: Wording) -> Page:
             "secondary": _secondary,
             "guardrails": _guardrails,
             "explore": _explore,
+            "parts": _parts,
             "segments": _segments,
         }
         for key, build in builders.items():
@@ -334,6 +335,36 @@ def _explore(w: Wording) -> Evidence | None:
         return None
     table = metric_tables(w, metrics, "explore", w.words("explore.caption", control=w.control))
     return Evidence(w.words("sections.explore.title"), (w.words("explore.lead"),), (table,))
+
+
+def _parts(w: Wording) -> Evidence | None:
+    """What comes with a metric by itself: steps of a funnel, rungs of a ladder, who answered."""
+    parents = [m for m in w.result.metrics if any(p.part_of == m.key for p in w.result.with_role("part"))]
+    tables = []
+    for parent in parents:
+        parts = [p for p in w.result.with_role("part") if p.part_of == parent.key]
+        parts += [parent] if parent.kind == "funnel" else []
+        caption = w.words("parts.caption", metric=w.metric(parent), control=w.control)
+        tables.append(metric_tables(w, parts, "explore", caption))
+    plain = tuple(_spread(w, m) for m in w.result.metrics if m.histogram)
+    if not tables and not plain:
+        return None
+    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
+
+
+def _spread(w: Wording, metric: MetricResult) -> Plain:
+    """How the values of a metric are spread: the share of units per value, or range of values."""
+    variants = [v for v, _ in metric.histogram[0].units]
+    totals = {v: sum(dict(one.units)[v] for one in metric.histogram) for v in variants}
+    rows = []
+    for one in metric.histogram:
+        low, high = w.value(metric, one.low), w.value(metric, one.high)
+        label = low if low == high else w.words("parts.range", low=low, high=high)
+        units = dict(one.units)
+        rows.append((label, *(w.share(units[v] / totals[v]) for v in variants)))
+    columns = (w.words("parts.value"), *(w.variant(v) for v in variants))
+    caption = w.words("parts.spread", metric=w.metric(metric))
+    return Plain(caption, columns, tuple(rows), frozenset(range(1, len(columns))))
 
 
 def _segments(w: Wording) -> Evidence | None:

@@ -118,6 +118,8 @@ def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, l
 
 
 def _note(w: Wording, metric: MetricResult, *extra: str) -> str:
+    if metric.role == "part":
+        return ""
     base = clean(metric.description or "")
     if not base and not (metric.role == "goal" and len(w.result.goals) == 1):
         # The first sentence of the meaning; the whole of it stands among the definitions, that of a goal in the lead.

@@ -29,6 +29,19 @@ def kept_sql(source: Source, raw: Raw) -> str:
     return f"({' AND '.join(wanted)})" if wanted else "true"
 
 
+def passes_when_missing(where: Where) -> bool:
+    """Whether a row of which nothing is known passes."""
+    match where:
+        case RowTest():
+            return where.operator == "missing" and not where.negated
+        case RowNot(part):
+            return not passes_when_missing(part)
+        case RowAll(parts):
+            return all(passes_when_missing(p) for p in parts)
+        case RowAny(parts):
+            return any(passes_when_missing(p) for p in parts)
+
+
 def where_props(where: Where | None) -> set[str]:
     return {t.prop for t in row_tests(where)} if where is not None else set()
 
@@ -89,6 +102,10 @@ def _test(test: RowTest, source: Source, raw: Raw) -> str:
         case "contains" | "starts with" | "ends with":
             function = {"contains": "contains", "starts with": "starts_with", "ends with": "ends_with"}[test.operator]
             found = f"{function}({as_text}, {text(values[0].text)})"
+            if test.negated:
+                found = f"(NOT {found})"
+        case "matches":
+            found = f"regexp_matches({as_text}, {text(values[0].text)})"
             if test.negated:
                 found = f"(NOT {found})"
         case "before" | "after":

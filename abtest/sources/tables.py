@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from abtest.language.conditions import Where
 from abtest.language.model import Source
@@ -12,6 +14,8 @@ from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
 from abtest.sources.rows import kept_sql, not_numbers, property_sql, where_sql
 from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
+
+NO_TESTS: Mapping[str, Where] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -28,22 +32,33 @@ class UnitTable:
     fingerprint: str
 
 
-def read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str]) -> UnitTable:
-    """Build `table_<source>` with the columns `props` (alias -> property or raw column name)."""
-    if raw.rows == 0:
+def read_unit_table(
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    unit: str,
+    props: dict[str, str],
+    tests: Mapping[str, Where] = NO_TESTS,
+    strict: bool = True,
+) -> UnitTable:
+    """Build `table_<source>` with the columns `props` (alias -> property or raw column name) and the truth of `tests`."""
+    if raw.rows == 0 and strict:
         raise data_error(
             "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
         )
     with reading(engine, raw.files.what):
-        return _read_unit_table(engine, source, raw, unit, props)
+        return _read_unit_table(engine, source, raw, unit, props, tests, strict)
 
 
-def _read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str]) -> UnitTable:
+def _read_unit_table(
+    engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str], tests: Mapping[str, Where], strict: bool
+) -> UnitTable:
     table = f"table_{source.name}"
     columns = ""
     for alias, prop in props.items():
         declared = source.property(prop)
         columns += f", {property_sql(declared, raw) if declared is not None else raw.number(prop)} AS {name(alias)}"
+    columns += "".join(f", {where_sql(where, source, raw)} AS {name(alias)}" for alias, where in tests.items())
     uid = unit_sql(source, unit, raw)
     kept = kept_sql(source, raw)
     engine.sql(
@@ -65,10 +80,11 @@ def _read_unit_table(engine: Engine, source: Source, raw: Raw, unit: str, props:
         f"SELECT count(*) FROM {name(raw.table)} r WHERE {uid} IS NOT NULL AND {kept} AND {uid} NOT IN (SELECT uid FROM {TABLE})"
     )[0]
     units = engine.one(f"SELECT count(*) FROM {TABLE}")[0]
-    if units and unassigned and unassigned == raw.rows - raw.unparsable - without - ignored:
+    if strict and units and unassigned and unassigned == raw.rows - raw.unparsable - without - ignored:
         raise no_match(engine, source, raw, uid)
-    ids_fit(engine, source, raw, uid)
-    every = ", ".join(name(a) for a in props)
+    if strict:
+        ids_fit(engine, source, raw, uid)
+    every = ", ".join(name(a) for a in (*props, *tests))
     digest = engine.one(
         f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
     )[0]

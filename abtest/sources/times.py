@@ -13,7 +13,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MICRO = 1_000_000
-DAY = 86_400 * MICRO
+HOUR = 3_600 * MICRO
+DAY = 24 * HOUR
 FIRST_YEAR, LAST_YEAR = 2000, 2060
 EARLIEST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * MICRO
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICRO
@@ -82,3 +83,29 @@ def instant_sql(wall: str, zone: str) -> str:
 def day_sql(instant: str, zone: str) -> str:
     """SQL: the local date of an instant as whole days since 1970-01-01."""
     return f"CAST(({local_sql(instant, zone)}) // {DAY} AS INTEGER)"
+
+
+def week_sql(day: str) -> str:
+    """SQL: the number of the ISO week (Monday to Sunday) of a date; week 0 holds 1970-01-01."""
+    return f"(({day} + 3) // 7)"
+
+
+def month_sql(day: str) -> str:
+    """SQL: the number of the month of a date since the year 0."""
+    date_ = f"(DATE '1970-01-01' + CAST({day} AS INTEGER))"
+    return f"(12 * year({date_}) + month({date_}))"
+
+
+def day_start(day: int, zone: str) -> int:
+    """The instant (µs UTC) at which a local date (days since 1970) begins.
+
+    >>> day_start(0, "UTC"), day_start(20_541, "Europe/Madrid") - 20_541 * DAY == -3600 * MICRO
+    (0, True)
+    """
+    wall = day * DAY
+    table = offsets(zone)
+    found = table[0][1]
+    for (_, before), (at, after) in itertools.pairwise(table):
+        if wall >= at + max(before, after):
+            found = after
+    return wall - found

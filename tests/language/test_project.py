@@ -155,6 +155,46 @@ def test_all_problems_of_all_files_at_once_and_sorted(tmp_path: Path) -> None:
     ]
 
 
+GROUPED = """\
+groups:
+  level: {per: week, ladder: {regular: like >= 5, explorer: app_open}, otherwise: dormant}
+metrics:
+  share_regular: {group: level, at_least: regular, over: first 28 days}
+  rank: {group: level, as: rank, over: first 28 days}
+"""
+SURVEYED = """\
+sources:
+  form: {kind: answers, files: form.csv, units: {user: uid}, columns: {time: at, score: q1}}
+surveys:
+  nps: {source: form, answer: score, scale: 0-10, score: nps}
+groups:
+  fan: {over: first 28 days, cross: {F: purchase, A: answer(nps) >= 9}}
+metrics:
+  recommend: {survey: nps, over: first 28 days}
+  promoters: {did: answer(nps) >= 9, over: first 28 days}
+  fans: {group: fan, is: FA}
+"""
+ADJUSTED = """\
+metrics:
+  before: {amount: like, over: before 28 days}
+  adjusted: {amount: like, over: first 14 days, among: plan = free, adjust: [before, people.plan]}
+  free: {did: like and people.plan = free, over: first 14 days}
+"""
+
+
+def test_the_whole_language_has_nothing_to_complain_of(tmp_path: Path) -> None:
+    more = {"groups.yml": GROUPED, "form.yml": SURVEYED, "adjusted.yml": ADJUSTED}
+    project, problems = read(tmp_path, {**FILES, **more})
+    assert said(problems) == ""
+    assert set(project.groups) == {"level", "fan"}
+    assert set(project.surveys) == {"nps"}
+    assert project.metrics["fans"].known is not None
+    assert project.metrics["rank"].rank is not None
+    assert project.metrics["recommend"].unit_of_value == "points"
+    assert project.metrics["adjusted"].among is not None
+    assert project.metrics["adjusted"].among.source == "people"
+
+
 BROKEN: dict[str, tuple[str, str | bytes, list[str]]] = {
     "a file that YAML cannot read": ("events.yml", "events: [like", ["E101"]),
     "a file that is not UTF-8": ("events.yml", b"events: {like: \xff}", ["E106"]),
@@ -178,10 +218,27 @@ BROKEN: dict[str, tuple[str, str | bytes, list[str]]] = {
         METRICS.replace("did: photo_post", "did: and photo_post"),
         ["E113"],
     ),
-    "a metric of a later version": (
+    "a metric that breaks a rule": (
         "metrics/all.yml",
         METRICS.replace("did: photo_post >= 2 and like >= 5", "time_to: like"),
-        ["E190"],
+        ["E124"],
+    ),
+    "a group that cannot be read": ("groups.yml", GROUPED.replace("like >= 5", "like >= "), ["E113"]),
+    "a group of an unknown event": ("groups.yml", GROUPED.replace("like >= 5", "likes >= 5"), ["E201"]),
+    "a group of neither form": ("groups.yml", GROUPED.replace("ladder", "steps"), ["E108", "E102"]),
+    "a survey that cannot be read": ("form.yml", SURVEYED.replace("0-10", "0 to 10"), ["E319"]),
+    "a survey of an unknown source": ("form.yml", SURVEYED.replace("source: form", "source: frm"), ["E203"]),
+    "a source of answers that cannot be read": ("form.yml", SURVEYED.replace("time: at, ", ""), ["E109"]),
+    "a source of answers of a misspelt kind": ("form.yml", SURVEYED.replace("kind: answers", "kind: answer"), ["E122"]),
+    "a metric before exposure that cannot be read": (
+        "adjusted.yml",
+        ADJUSTED.replace("before: {amount: like,", "before: {amount: like like,"),
+        ["E113"],
+    ),
+    "attributes of a misspelt kind": (
+        "abtest.yml",
+        FILES["abtest.yml"].replace("kind: attributes", "kind: attribute") + ADJUSTED,
+        ["E122"],
     ),
     "an event of an unknown source": (
         "events.yml",

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from abtest.language import values
 from abtest.language.examples import _expected, _moment
-from abtest.language.model import Fold, Margin, Window
+from abtest.language.model import Cap, Fold, Margin, Missing, Window
 from abtest.language.read_sources import property_type
 from abtest.language.tokens import SyntaxProblem
+from abtest.language.values import Period
 
 GOOD: list[tuple[Callable[[str], Any], dict[str, Any]]] = [
     (
@@ -22,7 +23,34 @@ GOOD: list[tuple[Callable[[str], Any], dict[str, Any]]] = [
     ),
     (values.whole, {"0": 0, "7": 7, "123456789": 123456789}),
     (values.number, {"5": 5.0, "-2.5": -2.5, "0.1": 0.1}),
-    (values.cap, {"500": 500.0, "0.5": 0.5}),
+    (
+        values.cap,
+        {
+            "500": Cap(500.0),
+            "0.5": Cap(0.5),
+            "99%": Cap(0.99, "all"),
+            " 99.9 % ": Cap(0.999, "all"),
+            "50%": Cap(0.5, "all"),
+            "99% of nonzero": Cap(0.99, "nonzero"),
+            "95%  of  nonzero": Cap(0.95, "nonzero"),
+        },
+    ),
+    (values.missing, {"zero": Missing(0.0), "drop": Missing(None), "3": Missing(3.0), "-1.5": Missing(-1.5)}),
+    (
+        values.seconds,
+        {
+            "1 day": 86_400,
+            "2 weeks": 1_209_600,
+            "36 hours": 129_600,
+            "30 min": 1_800,
+            "90 minutes": 5_400,
+            "1 h": 3_600,
+        },
+    ),
+    (
+        values.ticks,
+        {"1 day": (1, "day"), "6 hours": (6, "hour"), "90 min": (90, "minute"), "10080 h": (10_080, "hour")},
+    ),
     (values.calendar_date, {"2026-03-02": date(2026, 3, 2), "2024-02-29": date(2024, 2, 29)}),
     (values.timezone_name, {z: z for z in ("UTC", "Europe/Madrid", "America/Argentina/Buenos_Aires", "Etc/GMT+5")}),
     (values.day_count, {"1 day": 1, "28 days": 28, "2 weeks": 14, "1 week": 7, "4weeks": 28, "3660 days": 3660}),
@@ -40,9 +68,32 @@ GOOD: list[tuple[Callable[[str], Any], dict[str, Any]]] = [
             "day 7": Window(7, 7),
             "from day 7": Window(7, None),
             "from day 0": Window(),
+            "lifetime": Window(None),
+            "last 7 days": Window(-6, 0, end=True),
+            "last 1 day": Window(0, 0, end=True),
+            "last 2 weeks": Window(-13, 0, end=True),
+            "before 28 days": Window(-28, -1),
+            "before 1 day": Window(-1, -1),
+            "first 48 hours": Window(0, 47, "hour"),
+            "first 90 minutes": Window(0, 89, "minute"),
         },
     ),
-    (values.period, {"day": 1, "week": 7, "7 days": 7, "2 weeks": 14, "30 days": 30, "1 day": 1}),
+    (
+        values.period,
+        {
+            "day": Period(1, "day"),
+            "week": Period(7, "day"),
+            "7 days": Period(7, "day"),
+            "2 weeks": Period(14, "day"),
+            "30 days": Period(30, "day"),
+            "1 day": Period(1, "day"),
+            "hour": Period(1, "hour"),
+            "month": Period(1, "month"),
+            "session": Period(1, "session"),
+            "rolling 7 days": Period(7, "day", rolling=True),
+            "rolling 2 weeks": Period(14, "day", rolling=True),
+        },
+    ),
     (
         values.fold,
         {
@@ -78,9 +129,11 @@ GOOD: list[tuple[Callable[[str], Any], dict[str, Any]]] = [
         },
     ),
     (_expected, {"25%": 0.25, "14.3%": 0.143, "3": 3.0, "-1.5": -1.5, "yes": 1.0, "false": 0.0}),
-    (_moment, {"day 0": (0, None), "day 3 09:00": (3, 540), "day 12  23:59": (12, 1439)}),
+    (_moment, {"day 0": (0, None), "day 3 09:00": (3, 540), "day 12  23:59": (12, 1439), "day -3": (-3, None)}),
 ]
 
+WINDOWS = "Examples:  first 28 days, days 7-13, day 7, from day 7, last 7 days, whole, lifetime"
+PERIODS = "Examples:  day, week, 14 days, month, session, rolling 7 days"
 BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
     (
         values.fraction,
@@ -100,10 +153,22 @@ BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
     (
         values.cap,
         {
-            "99%": ("E190", "Write the number itself:  cap: 500"),
-            "99% of nonzero": ("E190", "Write the number itself:  cap: 500"),
-            "high": ("E130", ""),
+            "100%": ("E309", "Example:  cap: 99%"),
+            "40% of nonzero": ("E309", "Example:  cap: 99%"),
+            "0%": ("E309", "Example:  cap: 99%"),
+            "99% of non-zero": ("E130", "Example:  cap: 99% of nonzero"),
+            "99% of users": ("E130", "Examples:  cap: 500   cap: 99%   cap: 99% of nonzero"),
+            "p99": ("E130", "Examples:  cap: 500   cap: 99%   cap: 99% of nonzero"),
+            "high": ("E130", "Examples:  cap: 500   cap: 99%   cap: 99% of nonzero"),
         },
+    ),
+    (
+        values.missing,
+        dict.fromkeys(("", "0%", "none", "nan", "1,5"), ("E130", "Examples:  missing: drop   missing: zero")),
+    ),
+    (
+        values.seconds,
+        dict.fromkeys(("", "1 month", "soon", "1.5 days"), ("E133", "Examples:  30 minutes, 6 hours, 1 day")),
     ),
     (
         values.calendar_date,
@@ -133,8 +198,8 @@ BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
             "9999 days": ("E133", ""),
             "1 month": ("E133", "Examples:  28 days, 2 weeks"),
             "1.5 days": ("E133", "Examples:  28 days, 2 weeks"),
-            "48 hours": ("E190", "Use whole days:  2 days"),
-            "90 minutes": ("E190", "Use whole days:  1 day"),
+            "48 hours": ("E133", "Write  2 days"),
+            "90 minutes": ("E133", "Write  1 day"),
         },
     ),
     (
@@ -150,12 +215,15 @@ BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
             "day 4000": ("E133", ""),
             "from day 99999": ("E133", ""),
             "first 0 days": ("E133", ""),
-            "first week": ("E133", "Examples:  28 days, 2 weeks"),
-            "forever": ("E133", "Examples:  first 28 days, days 7-13, day 7, from day 7, whole"),
-            "": ("E133", "Examples:  first 28 days, days 7-13, day 7, from day 7, whole"),
-            "last 7 days": ("E190", "Available:  whole, first N days, days N-M, day N, from day N"),
-            "before 28 days": ("E190", "Available:  whole, first N days, days N-M, day N, from day N"),
-            "lifetime": ("E190", "Available:  whole, first N days, days N-M, day N, from day N"),
+            "first week": ("E133", "Examples:  28 days, 2 weeks, 6 hours"),
+            "first 99999 hours": ("E133", "Use days for longer windows."),
+            "last 6 hours": ("E133", "Write  1 day"),
+            "before 6 hours": ("E133", "Write  1 day"),
+            "before": ("E133", WINDOWS),
+            "before exposure": ("E133", "Examples:  28 days, 2 weeks"),
+            "hours 0-6": ("E133", WINDOWS),
+            "forever": ("E133", WINDOWS),
+            "": ("E133", WINDOWS),
         },
     ),
     (
@@ -164,11 +232,16 @@ BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
             "weekly": ("E133", "Write  per: week"),
             "daily": ("E133", "Write  per: day"),
             "days": ("E133", "Write  per: day"),
-            "7": ("E133", "Examples:  day, week, 14 days"),
-            "": ("E133", "Examples:  day, week, 14 days"),
-            "month": ("E190", "Available:  day, week, N days"),
-            "session": ("E190", "Available:  day, week, N days"),
-            "rolling 7 days": ("E190", "Available:  day, week, N days"),
+            "hours": ("E133", "Write  per: hour"),
+            "monthly": ("E133", "Write  per: month"),
+            "2 hours": ("E133", PERIODS),
+            "2 months": ("E133", PERIODS),
+            "rolling week": ("E133", "Write  per: rolling 7 days"),
+            "rolling 7": ("E133", "Write  per: rolling 7 days"),
+            "rolling month": ("E133", PERIODS),
+            "minute": ("E133", PERIODS),
+            "7": ("E133", PERIODS),
+            "": ("E133", PERIODS),
         },
     ),
     (
@@ -199,7 +272,7 @@ BAD: list[tuple[Callable[[str], Any], dict[str, tuple[str, str]]]] = [
     (
         _moment,
         dict.fromkeys(
-            ("", "day", "day -1", "day 3 24:00", "day 3 9", "week 1"), ("E138", "Examples:  day 0   day 3 09:00")
+            ("", "day", "day - 1", "day 3 24:00", "day 3 9", "week 1"), ("E138", "Examples:  day 0   day 3 09:00")
         ),
     ),
 ]
@@ -265,8 +338,22 @@ def test_no_name(text: str) -> None:
 
 @given(st.integers(0, 365), st.integers(0, 365))
 def test_a_window_reads_as_it_is_written(first: int, more: int) -> None:
-    for window in (Window(first, first + more), Window(first, None)):
+    for window in (
+        Window(first, first + more),
+        Window(first, None),
+        Window(-more, 0, end=True),
+        Window(-more - 1, -1),
+        Window(0, more, "hour"),
+        Window(0, more + 1, "minute"),
+        Window(None),
+    ):
         assert values.window(str(window)) == window
+
+
+@given(st.integers(5000, 9999), st.sampled_from(["", " of nonzero"]))
+def test_a_cap_reads_as_it_is_written(hundredths: int, of: str) -> None:
+    cap = values.cap(f"{hundredths // 100}.{hundredths % 100:02}%{of}")
+    assert values.cap(str(cap)) == cap
 
 
 @given(st.integers(0, 9999))

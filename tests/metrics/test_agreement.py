@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
-from abtest.metrics import blocks, folds, plan
-from abtest.metrics.plan import Chain, Task
+from abtest.language.model import Metric
+from abtest.metrics import blocks, calendar, caps, folds, plan, ticks
+from abtest.metrics.plan import Chain, Extent, Task
+from abtest.sources import event_rows
 from tests.metrics.agreement import any_disagreement, disagreements
-from tests.oracle.generate import seeded
+from tests.oracle.generate import Case, projects, seeded
 
 SEEDS = int(os.environ.get("ABTEST_SEEDS", "60"))
-"""Projects per run, 5 to 15 definitions each; ABTEST_SEEDS=2000 for a long search."""
+"""Projects per run, up to 15 definitions each; ABTEST_SEEDS=2000 for a long search."""
+HUNT = 250
+"""Projects in which a planted fault must show."""
+
+Patch = pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("batch", range(6))
@@ -24,49 +32,143 @@ def test_plan_and_oracle_agree(batch: int) -> None:
         assert not found, f"seed {seed}\n" + "\n".join(found[:5])
 
 
-def _longer_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The window ends one day too late."""
+def _longer_window(patch: Patch) -> None:
+    """The window ends one tick too late."""
     original = plan.chain_of
 
-    def wrong(metric: Any, through: int) -> Chain:
-        chain = original(metric, through)
+    def wrong(metric: Metric, reach: Extent, zone: str) -> Chain:
+        chain = original(metric, reach, zone)
         return replace(chain, last=None if chain.last is None or chain.per else chain.last + 1)
 
-    monkeypatch.setattr(plan, "chain_of", wrong)
+    patch.setattr(plan, "chain_of", wrong)
 
 
-def _blocks_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks start one day late."""
+def _blocks_shifted(patch: Patch) -> None:
+    """Blocks start one tick late."""
     original = blocks.block_table
 
-    def wrong(days: Any, chain: Chain, tasks: list[Task]) -> Any:
-        shifted = blocks.Days(days.table.mutate(d=days.table.d - 1), days.aliases, days.scales)
-        return original(shifted, chain, tasks)
+    def wrong(found: Any, *rest: Any) -> Any:
+        return original(replace(found, table=found.table.mutate(d=found.table.d - 1)), *rest)
 
-    monkeypatch.setattr("abtest.metrics.units.block_table", wrong)
+    patch.setattr("abtest.metrics.units.block_table", wrong)
 
 
-def _one_block_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def _one_block_more(patch: Patch) -> None:
     """The block that is not over yet counts as complete."""
-    original = folds._blocks
-    monkeypatch.setattr(folds, "_blocks", lambda x, chain: original(x - 1, chain))
+    original = folds.bounds
+
+    def wrong(x: Any, chain: Chain) -> tuple[Any, Any]:
+        low, high = original(x, chain)
+        return low, high + 1
+
+    patch.setattr(folds, "bounds", wrong)
 
 
-def _silence_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def _silence_forgotten(patch: Patch) -> None:
     """Blocks without events have the value of no condition, not of the condition at zero."""
-    monkeypatch.setattr(folds, "_zero", lambda part, length: 0)
+    patch.setattr(folds, "silent_value", lambda *_: 0)
 
 
-def _spread_silence_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("abtest.metrics.truth.zero_truth", lambda condition, length: False)
+def _spread_silence_forgotten(patch: Patch) -> None:
+    patch.setattr("abtest.metrics.truth.zero_truth", lambda *_: False)
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [_longer_window, _blocks_shifted, _one_block_more, _silence_forgotten, _spread_silence_forgotten],
-    ids=lambda f: f.__name__,
-)
-def test_planted_fault_is_caught(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _looks_back_too_far(patch: Patch) -> None:
+    """`1 week ago` is two weeks ago."""
+    original = blocks._forward
+    patch.setattr(blocks, "_forward", lambda table, ago: original(table, replace(ago, last=ago.last + 1)))
+
+
+def _weeks_from_sunday(patch: Patch) -> None:
+    original = calendar.index
+    patch.setattr(
+        calendar, "index", lambda day, unit: original(day + 1, unit) if unit == "week" else original(day, unit)
+    )
+
+
+def _months_from_the_second(patch: Patch) -> None:
+    original = calendar.index
+    patch.setattr(
+        calendar, "index", lambda day, unit: original(day - 1, unit) if unit == "month" else original(day, unit)
+    )
+
+
+def _sessions_of_29_minutes(patch: Patch) -> None:
+    patch.setattr(event_rows, "GAP", 29 * 60 * 1_000_000)
+
+
+def _any_start_counts(patch: Patch) -> None:
+    """The starting point may come at any time."""
+    original = ticks.keep_anchor
+
+    def wrong(engine: Any, grid: Any, event: Any, log: Any) -> None:
+        original(engine, replace(grid, within=10_000), event, log)
+        late, table = ticks.anchor_table(replace(grid, within=10_000)), ticks.anchor_table(grid)
+        engine.keep(table, engine.table(late))
+
+    patch.setattr("abtest.metrics.units.keep_anchor", wrong)
+
+
+def _cap_one_rank_low(patch: Patch) -> None:
+    original = caps.rank_at
+    patch.setattr(caps, "rank_at", lambda at, count: max(1, original(at, count) - 1))
+
+
+def _again_and_again(patch: Patch) -> None:
+    """`count_once` is not heard."""
+    patch.setattr(event_rows.Rows, "once", property(lambda self: []))
+
+
+def _rolling_one_day_short(patch: Patch) -> None:
+    original = blocks._spread_out
+    patch.setattr(blocks, "_spread_out", lambda table, length: original(table, max(1, length - 1)))
+
+
+def _before_exposure_counts(patch: Patch) -> None:
+    """Rows before exposure count in windows after it."""
+    original = ticks.happened
+    patch.setattr(ticks, "happened", lambda rows, counter: original(rows, replace(counter, every=True)))
+
+
+def _first_row_is_last(patch: Patch) -> None:
+    original = plan.counters_of
+
+    def wrong(atom: Any, *rest: Any) -> Any:
+        return original(replace(atom, function="last") if atom.function == "first" else atom, *rest)
+
+    patch.setattr(plan, "counters_of", wrong)
+
+
+FAULTS: tuple[Callable[[Patch], None], ...] = (
+    _longer_window, _blocks_shifted, _one_block_more, _silence_forgotten, _spread_silence_forgotten, _looks_back_too_far,
+    _weeks_from_sunday, _months_from_the_second, _sessions_of_29_minutes, _any_start_counts, _cap_one_rank_low,
+    _again_and_again, _rolling_one_day_short, _before_exposure_counts, _first_row_is_last,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", FAULTS, ids=lambda f: f.__name__)
+def test_planted_fault_is_caught(plant: Callable[[Patch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan that is off by one, or forgets silence, cannot pass the comparison above."""
     plant(monkeypatch)
-    assert any_disagreement([seeded(seed) for seed in range(20)])
+    assert any_disagreement(seeded(seed) for seed in range(HUNT))
+
+
+def test_a_task_is_one_metric_on_one_chain() -> None:
+    """Adding a metric adds columns: metrics with one window share their chain, whatever they count."""
+    case = seeded(3)
+    project = case.project()
+    metrics = tuple(m for m in project.metrics.values() if m.column is None)
+    events = {name: replace(e) for name, e in project.events.items()}
+    reach = {e.source: Extent(20_000, 20_100) for e in events.values()}
+    made = plan.make_plan((*metrics, *metrics), events, reach)
+    assert len(set(made.chains)) == len(made.chains) <= len({_key(t) for t in made.tasks})
+
+
+def _key(task: Task) -> tuple[Any, ...]:
+    return (task.chain,)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(projects())
+def test_plan_and_oracle_agree_on_whatever_hypothesis_draws(case: Case) -> None:
+    assert disagreements(case) == []

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from abtest.analysis.prepare import metrics_of, prepare
 from abtest.language.model import Project
-from abtest.metrics.plan import make_plan
-from abtest.metrics.units import unit_values
 from abtest.sources.engine import name, open_engine
 
 
@@ -26,15 +24,15 @@ def compiled_values(project: Project, experiment: str, folder: Path, threads: in
     engine = open_engine(folder, threads=threads)
     try:
         found = prepare(engine, project, chosen, lambda _: None, strict=False)
-        plan = make_plan(metrics, project.events, {n: log.last_complete for n, log in found.logs.items()})
-        values = unit_values(engine, plan, metrics, found.logs, found.segments, found.outcomes)
+        values = found.values(engine, found.plan(project.timezone))
         result: dict[str, dict[str, Seen]] = {}
         for metric in metrics:
             columns = [name(values.value[metric.name])]
             columns.append(name(values.denominator[metric.name]) if metric.name in values.denominator else "NULL")
             columns.append(name(values.mature[metric.name]) if metric.name in values.mature else "true")
+            where = f"WHERE v.{name(values.among[metric.name])}" if metric.name in values.among else ""
             rows = engine.rows(
-                f"SELECT k.uid, {', '.join('v.' + c if c[0] == chr(34) else c for c in columns)} FROM {name(values.table)} v JOIN units k USING (u)"
+                f"SELECT k.uid, {', '.join('v.' + c if c[0] == chr(34) else c for c in columns)} FROM {name(values.table)} v JOIN units k USING (u) {where}"
             )
             result[metric.name] = {str(uid): Seen(v, w, bool(m)) for uid, v, w, m in rows}
         return result

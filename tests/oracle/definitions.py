@@ -1,70 +1,202 @@
-"""Definitions as YAML text: random, but always within the rules of the language."""
+"""Metrics and groups as YAML text: random, but always within the rules of the language."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .choices import Choices
+from .phrases import (
+    COMPARISONS,
+    attribute_text,
+    condition_text,
+    condition_yaml,
+    distinct_text,
+    growing_text,
+    measure_back_text,
+)
+from .timing import Timing, before, recurring, single
+from .vocabulary import Vocabulary
 
-COMPARISONS = (">=", ">", "=", ">=", "<", "<=", "!=", ">=")
+FOLDS = (
+    "share", "ever", "always", "last", "count", "streak", "share of", "count of", "streak of", "ever", "always",
+    "count", "streak", "streak of", "count of",
+)  # fmt: skip
+STEADY = ("share", "last", "share of")
+EMPTY = ("mean", "min", "max", "first", "last", "days_since")
+KINDS = {
+    "did": 31, "amount": 21, "ratio": 10, "retention": 5, "churn": 4, "quantile": 7, "funnel": 7, "time_to": 5,
+    "group": 9, "survey": 6,
+}  # fmt: skip
 
 
-def metric_yaml(c: Choices, name: str, events: Sequence[str]) -> str:
-    """One valid definition. Every metric could be the goal, so every one says what is better."""
-    kind = c.weighted(did=46, amount=24, ratio=16, retention=14)
-    lines = {"did": _did, "amount": _amount, "ratio": _ratio, "retention": _retention}[kind](c, events)
-    return "\n".join([f"  {name}:", *(f"    {line}" for line in lines), "    better: higher"]) + "\n"
+@dataclass(frozen=True)
+class GroupWords:
+    """A group that metrics may use. `timing`: it says itself when it looks. `simple`: it fits any blocks."""
+
+    name: str
+    cells: tuple[str, ...]
+    ladder: bool
+    timing: Timing | None = None
 
 
-def _did(c: Choices, events: Sequence[str]) -> list[str]:
-    if not c.maybe(78):
-        window, days = _window(c, None)
-        keep = days is not None and c.maybe(30)
-        return [*_condition_yaml(c, "did", events, None if keep else days), *window, *_immature(keep)]
-    per = _per(c)
-    how = c.of(("share", "ever", "always", "last", "count", "streak", "share of", "count of", "streak of"))
-    constant = how not in ("share", "share of", "last")
-    window, days = _window(c, per, constant=constant)
-    blocks = (days or 4 * per) // per
+def metric_yaml(
+    c: Choices, name: str, words: Vocabulary, groups: tuple[GroupWords, ...], earlier: tuple[str, ...]
+) -> str:
+    """One valid definition. Every metric could be the goal, so every one says what is better.
+
+    `earlier`: metrics before exposure, for `adjust`.
+    """
+    allowed = {k: n for k, n in KINDS.items() if (k != "group" or groups) and (k != "survey" or words.answers)}
+    kind = c.weighted(**allowed)
+    match kind:
+        case "did":
+            lines, restricted = _did(c, words)
+        case "amount":
+            lines, restricted = _amount(c, words)
+        case "ratio":
+            lines, restricted = _ratio(c, words)
+        case "retention":
+            lines, restricted = _retention(c, words)
+        case "churn":
+            lines, restricted = _churn(c, words)
+        case "quantile":
+            lines, restricted = _quantile(c, words)
+        case "funnel":
+            lines, restricted = _funnel(c, words)
+        case "time_to":
+            lines, restricted = _time_to(c, words)
+        case "group":
+            lines, restricted = _group(c, words, c.of((*groups, groups[-1])))
+        case _:
+            lines, restricted = _survey(c, words)
+    more = [*_among(c, restricted), *_adjust(c, earlier, words), f"better: {c.of(('higher', 'lower'))}"]
+    return "\n".join([f"  {name}:", *(f"    {line}" for line in (*lines, *more))]) + "\n"
+
+
+def earlier_yaml(c: Choices, name: str, words: Vocabulary) -> str:
+    """A metric over days before exposure."""
+    timing = before(c, words)
+    if c.maybe(50):
+        lines = [*condition_yaml(c, "did", words, timing.block), *_value(c, timing)]
+    else:
+        amount, missing = _measure(c, words)
+        lines = [f"amount: {amount}", *missing, *_amount_value(c, timing)]
+    return "\n".join([f"  {name}:", *(f"    {line}" for line in (*lines, *timing.lines))]) + "\n"
+
+
+def _among(c: Choices, words: Vocabulary) -> list[str]:
+    """Few units pass a test, so it is drawn rarely."""
+    if not c.maybe(12):
+        return []
+    if words.attributes and c.maybe(55):
+        test = c.of((
+            attribute_text(c), f"people.{attribute_text(c)}", f"not ({attribute_text(c)})",
+            f"({attribute_text(c)}) or ({attribute_text(c)})",
+        ))  # fmt: skip
+        return [f'among: "{test}"']
+    days = c.of((28, 7, 1, 14, 40))
+    condition = condition_text(c, words.looking_back(None), days, 1)
+    return [f"among: ({condition}) before {days} day{'s' * (days > 1)}"]
+
+
+def _adjust(c: Choices, earlier: tuple[str, ...], words: Vocabulary) -> list[str]:
+    if not c.maybe(12):
+        return []
+    options = [*earlier, *(["people.age"] if words.attributes else [])]
+    return [f"adjust: [{', '.join(options)}]" if options else "adjust: none"]
+
+
+# Folds and values ----------------------------------------------------------------------------------------------------
+
+
+def _value(c: Choices, timing: Timing, *, share_alone: bool = False) -> list[str]:
+    """`value` of a recurring condition."""
+    if not timing.recurring:
+        return []
+    if timing.sessions or share_alone:
+        return ["value: share"] if c.maybe(30) else []
+    how = c.of(FOLDS if timing.blocks is not None else STEADY)
     value = how
     if how.endswith(" of"):
-        limit = f"{c.of((50, 75, 33.3, 100, 25, 20))}%" if how == "share of" else str(c.between(0, blocks))
+        limit = f"{c.of((50, 75, 33.3, 100, 25, 20))}%" if how == "share of" else str(c.between(0, timing.blocks or 1))
         value = f"{how.removesuffix(' of')} {c.of(COMPARISONS)} {limit}"
-    written_value = [] if value == "share" and c.maybe(50) else [f"value: {value}"]
-    keep = days is not None and c.maybe(25)
-    return [*_condition_yaml(c, "did", events, per), *_per_yaml(per), *window, *written_value, *_immature(keep)]
+    return [] if value == "share" and c.maybe(50) else [f"value: {value}"]
 
 
-def _amount(c: Choices, events: Sequence[str]) -> list[str]:
-    cap = [f"cap: {c.of((3, 1, 2.5, 10))}"] if c.maybe(30) else []
-    amount = f"amount: {measure_text(c, events)}"
-    keep = c.maybe(25)
-    if not c.maybe(75):
-        window, days = _window(c, None)
-        return [amount, *window, *cap, *_immature(keep and days is not None)]
-    per = _per(c)
-    how = c.of(("mean", "sum", "min", "max", "last"))
-    window, days = _window(c, per, constant=how in ("sum", "min", "max"))
-    written_value = [] if how == "mean" and c.maybe(50) else [f"value: {how}"]
-    return [amount, *_per_yaml(per), *window, *written_value, *cap, *_immature(keep and days is not None)]
+def _amount_value(c: Choices, timing: Timing) -> list[str]:
+    """`value` of a recurring amount."""
+    if not timing.recurring:
+        return []
+    folds = ("mean",) if timing.sessions else ("mean", "last") if timing.blocks is None else AMOUNT_FOLDS
+    how = c.of(folds)
+    return [] if how == "mean" and c.maybe(50) else [f"value: {how}"]
 
 
-def _ratio(c: Choices, events: Sequence[str]) -> list[str]:
-    per = _per(c) if c.maybe(60) else None
-    window, days = _window(c, per)
-    keep = days is not None and c.maybe(25)
-    # Without `per`, a unit that is kept too early has no number of sub-blocks, so the language has no spread there.
-    block = per or (None if keep else days)
+AMOUNT_FOLDS = ("mean", "sum", "min", "max", "last", "sum", "min", "max")
+
+
+def _measure(c: Choices, words: Vocabulary) -> tuple[str, list[str]]:
+    """A measure, and what it counts where it has no value."""
+    if not c.maybe(45):
+        return measure_back_text(c, words), []
+    event = c.of(words.names)
+    functions = [f for f in EMPTY if f != "days_since" or words.days_since]
+    how = c.of((*functions, *(["answer"] if words.answers else [])))
+    if how == "answer":
+        text = f"answer({c.of(words.answers)})"
+    else:
+        text = f"{how}({event}{'' if how == 'days_since' else '.amount'})"
+    text = c.of((text, text, f"{text} + {event}", f"2 * {text}", f"{distinct_text(c, event)} - {text}"))
+    return text, [f"missing: {c.of(('drop', 'zero', '2.5', 'drop', '30', '-1'))}"]
+
+
+# Kinds ---------------------------------------------------------------------------------------------------------------
+
+
+def _did(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    if c.maybe(72):
+        timing = recurring(c, words, steady=c.maybe(55)).kept(c)
+        condition = condition_yaml(c, "did", timing.words, timing.block, finest=timing.finest)
+        return [*condition, *timing.lines, *_value(c, timing)], timing.words
+    timing = _finer(c, words) if c.maybe(15) else single(c, words).kept(c)
+    return [*condition_yaml(c, "did", timing.words, timing.block), *timing.lines], timing.words
+
+
+def _finer(c: Choices, words: Vocabulary) -> Timing:
+    """Per device: no starting point, no blocks."""
+    timing = single(c, words.of_devices(), anchor=False, odd=False).kept(c)
+    return Timing((*timing.lines, "unit: device"), timing.words, timing.block)
+
+
+def _amount(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    finer = c.maybe(8)
+    if c.maybe(68) and not finer:
+        timing = recurring(c, words, steady=c.maybe(60)).kept(c)
+    else:
+        timing = _finer(c, words) if finer else single(c, words).kept(c)
+    measure, missing = _measure(c, timing.words)
+    cap = []
+    if not timing.sessions and not finer and c.maybe(60):
+        cap = [
+            f"cap: {c.of((3, '90%', '80% of nonzero', 2.5, '50%', '99% of nonzero', 10, '66.6%', '60% of nonzero'))}"
+        ]
+    return [f"amount: {measure}", *missing, *timing.lines, *_amount_value(c, timing), *cap], timing.words
+
+
+def _ratio(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    timing = (recurring(c, words) if c.maybe(60) else single(c, words)).kept(c)
+
+    both = c.of(("conditions", "measures", "mixed"))
 
     def side() -> str:
-        if c.maybe(50):
-            return condition_text(c, events, block)
-        return measure_text(c, events)
+        if both == "conditions" or (both == "mixed" and c.maybe(50)):
+            return condition_text(c, timing.words, timing.block, finest=timing.finest)
+        return measure_back_text(c, timing.words)
 
-    return ["ratio:", f"  of: {side()}", f"  to: {side()}", *_per_yaml(per), *window, *_immature(keep)]
+    return ["ratio:", f"  of: {side()}", f"  to: {side()}", *timing.lines], timing.words
 
 
-def _retention(c: Choices, events: Sequence[str]) -> list[str]:
+def _retention(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
     how = c.weighted(day=40, days=30, from_day=30)
     first = c.between(0, 14)
     length: int | None = 1
@@ -75,159 +207,136 @@ def _retention(c: Choices, events: Sequence[str]) -> list[str]:
         line = f"days: {first}-{first + length - 1}"
     else:
         line, length = f"from_day: {first}", None
-    keep = length is not None and c.maybe(25)
-    return [*_condition_yaml(c, "retention", events, None if keep else length), line, *_immature(keep)]
+    elapsed = c.maybe(25)
+    lines = (line, *(["clock: elapsed"] if elapsed else []))
+    timing = Timing(lines, words.timed() if elapsed else words, length, fixed=length is not None).kept(c)
+    return [*condition_yaml(c, "retention", timing.words, timing.block), *timing.lines], timing.words
 
 
-def _immature(keep: bool) -> list[str]:
-    return ["immature: keep"] if keep else []
+def _churn(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    days = c.of((14, 7, 3, 28, 21))
+    silent = c.between(1, days - 1)
+    first = c.between(0, 5)
+    window = f"over: days {first}-{first + days - 1}" if c.maybe(30) else f"over: first {days} days"
+    elapsed = c.maybe(25)
+    allowed = words.timed() if elapsed else words
+    lines = [f"churn: {c.of(allowed.names)}", f"silent: {silent} day{'s' * (silent > 1)}", window]
+    lines += ["clock: elapsed"] if elapsed else []
+    return [*lines, *(["immature: keep"] if c.maybe(20) else [])], allowed
 
 
-def _per(c: Choices) -> int:
-    return c.of((7, 1, 2, 14, 7, 1, 3, 21, 5, 14))
+def _quantile(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    timing = single(c, words, anchor=False).kept(c)
+    at = c.of(("50%", "95%", "90%", "25%", "99.5%"))
+    if c.maybe(60):
+        event = c.of(timing.words.names)
+        return [f"quantile: {{of: {event}.amount, at: {at}, across: events}}", *timing.lines], timing.words
+    measure, missing = _measure(c, timing.words)
+    return ["quantile:", f"  of: {measure}", f"  at: {at}", "  across: units", *missing, *timing.lines], timing.words
 
 
-def _per_yaml(per: int | None) -> list[str]:
-    return [] if per is None else [f"per: {({1: 'day', 7: 'week'}).get(per, f'{per} days')}"]
+def _funnel(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    """Steps that all have times, or all have dates alone."""
+    timing = (_long(c, words) if c.maybe(60) else single(c, words, anchor=False, odd=False)).kept(c)
+    dates = c.maybe(35) and any(w.dates for w in timing.words.words)
+    steps = timing.words.only(lambda w: w.dates == dates).names
+    chosen = [c.of(steps) for _ in range(c.of((2, 3, 2, 4)))]
+    if not dates and c.maybe(60):  # the order in which units go
+        first = c.below(3)
+        chosen = ["entry", "like", "post", "buy"][first : first + c.of((2, 3, 4))]
+    names = [f"s{i}" for i in range(len(chosen))] if len(set(chosen)) < len(chosen) or c.maybe(30) else chosen
+    lines = []
+    if c.maybe(55):
+        lines.append(f"  within: {c.of(('1 day', '30 minutes', '1 hour', '3 days', '90 minutes', '2 weeks'))}")
+        lines += [f"  from: {c.of(('exposure', 'first step'))}"] if c.maybe(45) else []
+    lines += [f"  same: {c.of(('item', 'kind', 'device'))}"] if c.maybe(35) else []
+    lines += [f"  different: {c.of(('device', 'kind', 'amount'))}"] if c.maybe(30) else []
+    written = [step if step == name else f"{{{name}: {step}}}" for name, step in zip(names, chosen, strict=True)]
+    return ["funnel:", f"  steps: [{', '.join(written)}]", *lines, *timing.lines], timing.words
 
 
-def _window(c: Choices, per: int | None, *, constant: bool = False) -> tuple[list[str], int | None]:
-    """`over`, and its number of days (None when open). With `per`, a whole multiple of it."""
-    open_ones = {} if constant else {"whole": 20, "from_day": 15}
-    one_day = {"day": 12} if per in (None, 1) else {}
-    how = c.weighted(first=35, days=30, **one_day, **open_ones)
-    if how == "whole":
-        return ([] if c.maybe(50) else ["over: whole"]), None
-    if how == "from_day":
-        return [f"over: from day {c.between(0, 9)}"], None
-    if how == "day":
-        return [f"over: day {c.between(0, 12)}"], 1
-    if per is None:
-        days = c.of((7, 14, 1, 2, 3, 10, 21, 28))
-    else:
-        days = per * c.between(1, 14 if per == 1 else 5 if per <= 3 else 4 if per <= 7 else 2)
-    if how == "first":
-        written_days = f"{days // 7} weeks" if days % 7 == 0 and c.maybe(30) else f"{days} day{'s' * (days > 1)}"
-        return [f"over: first {written_days}"], days
-    first = c.between(0, 9)
-    return [f"over: days {first}-{first + days - 1}"], days
+def _long(c: Choices, words: Vocabulary) -> Timing:
+    """A window in which several things can happen."""
+    days = c.of((14, 28, 21, None))
+    lines = (f"over: first {days} days",) if days else ()
+    return Timing(lines, words, days, fixed=days is not None)
 
 
-# Conditions ----------------------------------------------------------------------------------------------------------
+def _time_to(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    timing = _long(c, words) if c.maybe(35) else single(c, words, odd=False)
+    while not timing.fixed:
+        timing = single(c, words, fixed=True, odd=False)
+    return [f"time_to: {growing_text(c, timing.words)}", *timing.lines], timing.words
 
 
-def _condition_yaml(c: Choices, key: str, events: Sequence[str], block: int | None) -> list[str]:
-    """A condition on one line, or as a list."""
-    if not c.maybe(20):
-        return [f"{key}: {condition_text(c, events, block)}"]
-    how = c.of(("all", "any", "none", "of"))
-    parts = [condition_text(c, events, block, 1) for _ in range(c.between(1, 3))]
-    least = [f"  at_least: {c.between(1, len(parts))}"] if how == "of" else []
-    return [f"{key}:", *least, f"  {how}:", *(f"    - {part}" for part in parts)]
+def _survey(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
+    name = c.of(words.answers)
+    dated = name in words.dated_surveys
+    timing = single(c, words, anchor=False)
+    while "over: lifetime" in timing.lines or (dated and name not in timing.words.answers):
+        timing = single(c, words, anchor=False)
+    return [f"survey: {name}", *timing.kept(c).lines], timing.words
 
 
-def condition_text(c: Choices, events: Sequence[str], block: int | None, depth: int = 0) -> str:
-    """A condition judged on blocks of `block` days (None: no spread is possible)."""
-    return _condition(c, events, block, depth)[0]
+# Groups --------------------------------------------------------------------------------------------------------------
 
 
-def _condition(c: Choices, events: Sequence[str], block: int | None, depth: int) -> tuple[str, bool]:
-    """The text, and whether it stands beside `and`, `or` and `not` without parentheses."""
-    sizes = [s for s in (7, 1) if block is not None and s < block and block % s == 0]
-    spread = 0 if not sizes else 50 if block in (14, 21, 28) else 30
-    how = c.weighted(compare=55, joined=20, turned=8, least=8, spread=spread) if depth < 3 else "compare"
-    if how == "compare":
-        return compare_text(c, events), True
-    if how == "spread":
-        assert block is not None
-        return _spread(c, events, block, c.of(sizes), depth), False
-    if how == "turned":
-        return f"not {_enclosed(_condition(c, events, block, depth + 1))}", True
-    parts = [_condition(c, events, block, depth + 1) for _ in range(c.between(2, 3))]
-    if how == "least":
-        return f"at least {c.between(1, len(parts))} of ({', '.join(text for text, _ in parts)})", True
-    return c.of((" and ", " or ")).join(map(_enclosed, parts)), False
+def groups_yaml(c: Choices, words: Vocabulary) -> tuple[str, tuple[GroupWords, ...]]:
+    """A ladder, and now and then a ladder with a timing of its own and a cross."""
+    found = [_ladder(c, "level", words, None)]
+    if c.maybe(50):
+        found.append(_ladder(c, "habit", words, recurring(c, words, steady=c.maybe(60))))
+    if c.maybe(75):
+        found.append(_cross(c, words))
+    return "".join(text for text, _ in found), tuple(group for _, group in found)
 
 
-def _enclosed(part: tuple[str, bool]) -> str:
-    text, alone = part
-    return text if alone else f"({text})"
+def _ladder(c: Choices, name: str, words: Vocabulary, timing: Timing | None) -> tuple[str, GroupWords]:
+    rungs = ("super", "regular", "explorer")[c.below(2) :]
+    simple = words.in_sessions() if timing is None else timing.words
+    block = None if timing is None else timing.block
+    finest = timing is not None and timing.finest
+    lines = [f"  {name}:", *(["    climb: every"] if c.maybe(35) else []), "    ladder:"]
+    for rung in rungs:
+        lines += [f"      {line}" for line in condition_yaml(c, rung, simple, block, finest=finest)]
+    lines += ["    otherwise: dormant", *(f"    {line}" for line in (timing.lines if timing else ()))]
+    return "\n".join(lines) + "\n", GroupWords(name, (*rungs, "dormant"), True, timing)
 
 
-def _spread(c: Choices, events: Sequence[str], block: int, size: int, depth: int) -> str:
-    if size == 7 and c.maybe(60):
-        inner: tuple[str, bool] = _spread(c, events, 7, 1, depth + 1), False
-    else:
-        inner = _condition(c, events, size, depth + 1)
-    word, period = c.of(("on", "in")), "day" if size == 1 else "week"
-    blocks = block // size
-    how = c.of(("", "every", *COMPARISONS))
-    if how == "every":
-        return f"{_enclosed_for_spread(inner)} {word} every {period}"
-    count = c.between(0, blocks - 1) if how == ">" else c.between(0, min(blocks, 4))
-    return f"{_enclosed_for_spread(inner)} {word} {how + ' ' if how else ''}{count} {period}{'s' * (count != 1)}"
+def _cross(c: Choices, words: Vocabulary) -> tuple[str, GroupWords]:
+    """Letters over one window; a letter that asks for answers may be unknown."""
+    timing = single(c, words, odd=False)
+    letters = ("F", "A", "N")[: c.between(1, 3)]
+    lines = ["  fan:", "    cross:"]
+    for i, letter in enumerate(letters):
+        answers = timing.words.answers
+        if answers and (i == 1 or c.maybe(30)):
+            asked = f"answer({c.of(answers)}) {c.of(('>=', '<', '>'))} {c.of(('9', '4', '3'))}"
+            simple = condition_text(c, timing.words, None, 2)
+            text = c.of((asked, asked, f"({asked}) {c.of(('and', 'or'))} ({simple})", f"not {asked}"))
+        else:
+            text = condition_text(c, timing.words, timing.block, 1)
+        lines.append(f"      {letter}: {text}")
+    cells = tuple(
+        "".join(x if bits >> i & 1 else "_" for i, x in enumerate(letters)) for bits in range(2 ** len(letters))
+    )
+    named = c.maybe(30)
+    lines += [f"    names: {{{''.join(letters)}: everything}}"] if named else []
+    lines += [f"    {line}" for line in timing.lines]
+    return "\n".join(lines) + "\n", GroupWords("fan", (*cells, *(["everything"] if named else [])), False, timing)
 
 
-def _enclosed_for_spread(part: tuple[str, bool]) -> str:
-    """`like >= 2 on 2 days` needs no parentheses; `not like on 2 days` is refused."""
-    text, alone = part
-    return text if alone and not text.startswith("not ") and " and " not in text else f"({text})"
-
-
-def compare_text(c: Choices, events: Sequence[str]) -> str:
-    event = c.of(events)
-    how = c.weighted(event=20, count=25, none=8, between=7, sum=10, mean=12, days=6, measure=8, measures=8)
-    if how == "event":
-        return event
-    if how == "none":
-        return f"no {event}"
-    if how == "between":
-        low = c.below(3)
-        return f"({event} between {low} and {low + c.below(4)})"
-    operator, number = c.of(COMPARISONS), c.of(("1", "2", "0", "3", "5"))
-    decimal = c.of(("0.3", "1", "0", "2.5", "10", "0.15", "12.49"))
-    if how == "sum":
-        return f"sum({event}.amount) {operator} {decimal}"
-    if how == "mean":
-        plus = f" + {c.of(events)}" if c.maybe(15) else ""
-        return f"{c.of(('mean', 'min', 'max'))}({event}.amount){plus} {operator} {decimal}"
-    if how == "days":
-        return f"days({event}) {operator} {number}"
-    if how == "measure":
-        return f"{measure_text(c, events)} {operator} {number}"
-    if how == "measures":
-        return f"{measure_text(c, events)} {operator} {measure_text(c, events)}"
-    return f"{event} {operator} {number}"
-
-
-def measure_text(c: Choices, events: Sequence[str]) -> str:
-    """A sum of counts, sums and days, each with a factor; now and then a constant."""
-    terms = [_term(c, events) for _ in range(c.of((1, 1, 2, 3)))]
-    text = terms[0]
-    for term in terms[1:]:
-        text += f" {c.of('+-')} {term}"
-    return text + c.of(("", "", "", "", " + 1", " - 0.5"))
-
-
-def _term(c: Choices, events: Sequence[str]) -> str:
-    event = c.of(events)
-    atom = c.of((event, f"sum({event}.amount)", f"days({event})", f"count({event})"))
-    return c.of(("", "", "2 * ", "0.5 * ", "0.1 * ")) + atom
-
-
-def where_text(c: Choices, depth: int = 0) -> str:
-    """Tests on the two properties of every source."""
-    how = c.weighted(test=70, joined=18, turned=12) if depth < 2 else "test"
-    if how == "turned":
-        return f"not ({where_text(c, depth + 1)})"
-    if how == "joined":
-        word = c.of((" and ", " or "))
-        return word.join(f"({where_text(c, depth + 1)})" for _ in range(2))
-    return c.of((
-        "amount > 1", "amount <= 0.3", "amount = 0.1", "amount != 1", "amount >= -1", "amount < 0",
-        "amount between 0.1 and 2.5", "amount in (1, 0.30)", "amount not in (0, 2.5)",
-        "amount is missing", "amount is not missing",
-        "kind = a", "kind != b", "kind in (a, 'b-c')", "kind not in (a, '007')", "kind = '007'", "kind = '7'",
-        "kind = b-c", "kind = Été", "kind contains 'a_c'", "kind not contains a", "kind starts with a",
-        "kind ends with c", "kind not starts with a", "kind contains '%'", "kind is missing", "kind is not missing",
-    ))  # fmt: skip
+def _group(c: Choices, words: Vocabulary, group: GroupWords) -> tuple[list[str], Vocabulary]:
+    timing = group.timing
+    own = timing is None
+    if timing is None:
+        timing = recurring(c, words, steady=c.maybe(55)) if c.maybe(75) else single(c, words)
+    keep = timing.can_keep and timing.recurring and c.maybe(15)
+    lines = [f"group: {group.name}", *(timing.lines if own else ()), *(["immature: keep"] if keep else [])]
+    how = c.of(("is", "at_least", "rank", "share")) if group.ladder else "is"
+    if how in ("is", "at_least"):
+        cells = group.cells if how == "is" else group.cells[:-1]
+        return [*lines, f"{how}: {c.of(cells)}", *_value(c, timing)], timing.words
+    if how == "rank":
+        return [*lines, "as: rank", *_amount_value(c, timing)], timing.words
+    return [*lines, "as: share", *_value(c, timing, share_alone=True)], timing.words

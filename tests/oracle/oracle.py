@@ -1,7 +1,9 @@
 """What number one unit contributes to a metric: slow, one unit at a time, with exact fractions.
 
 This is the second opinion against the compiled plan. It shares the parsed definition (`abtest.language`) with it and
-nothing else: no engine, no tables, no floating sums.
+nothing else: no engine, no tables, no floating sums. The parts: `log.py` (values, who takes part, completeness),
+`row_tests.py`, `history.py` (which rows an event is), `clocks.py` (ticks and blocks), `timeline.py` (numbers and
+conditions over a block), `kinds.py` (windows, maturity, kinds).
 
 **Units.** The local date of an instant is its date in the project's time zone. A unit takes part when it was exposed
 in [start, end] (local dates, both inclusive). Otherwise, first reason that fits: `before_start` (any exposure before
@@ -11,174 +13,126 @@ x is the instant of the first exposure in the range, D its local date.
 
 **Completeness.** The last complete date of a source is its `complete_through`; or else, for a source of dates, its
 last date; or else the local date of its latest row, less the days that it needs to settle, less one. Every row of the
-source counts for that, of any name and any unit. T of a metric is the earliest of these over the sources it reads.
+source counts for that, of any name and any unit. T of a metric is the earliest of these over the events sources it
+reads (condition, steps, starting point, `among`); never over answers. A metric that reads answers alone takes the
+earliest over all events sources. Likewise the first date of what a metric reads is the latest of the first dates.
 
 **Rows.** A row belongs to an event when its name is one of the event's names (no names: every row of the source) and
 it passes the event's `where`. A missing property passes no test, negated or not, except `is missing`; `not (...)` in
-front of tests is plain negation. A row counts for a unit when its time is >= x (source of dates: its date is >= D).
-Its day number is its local date minus D. Only days of the window count, and only dates <= T.
+front of tests is plain negation. With `unit: {user: owner}` it belongs to the unit in that column alone; it lies in no
+session of that unit. `nth: N` keeps the N-th row of the unit in all history, by time, then by the rest of the row.
+`count_once: P per period` keeps the first row of the unit in each local day, hour of the wall clock, ISO week, month
+or session and for each value of P, separately before and after exposure. `count_once: P` does so in the metric's
+window, and takes nothing away outside it. Rows without P, or without a session, count each. A row counts for a unit
+when its time is >= x (source of dates: its date is >= D) and its date <= T.
 
-**Blocks.** `per` cuts the window into blocks of P days from its first day. A block is complete when its last date is
-<= T; the others do not exist. Without `per` the whole window is one block; an open window ends at T.
+**Answers.** A row of a source of answers is an answer when enough of it is filled in (`need` of the items). Its raw
+answer is the number, the place of the label from 1, or the mean of the items, reversed ones turned (low + high - v).
+Its score: nps 100 from 9, -100 up to 6, else 0; `top N` and `share of` 1 or 0; `mean` the answer.
 
-**Values over a block.** count; sum (0 over nothing); days = distinct dates with at least one row; mean, min, max. Rows
-whose property is missing add nothing to the last four but `days`. A comparison in which a mean, min or max is taken
-over nothing is false, whatever its operator. A spread cuts its block into sub-blocks from the first day, judges each
-by its own rows, and compares the number that hold with its count. Only whole sub-blocks are cut; "every" of none is
-false.
+**Clocks.** A tick is a local date, numbered from D; on the elapsed clock 24 hours, one hour or one minute from x:
+tick = floor((time - x) / length), and a source of dates is refused. A tick is complete when it ends at or before the
+end of T. Only complete ticks exist. `before`, `last` and `lifetime` are made of dates on any clock. A day, in `days`
+and `days_since`, is a date, or 24 hours on the elapsed clock.
 
-**Kinds.** did: without `per` 1 or 0; with it the fold of the truths of the n complete blocks (share k/n, ever, always,
-count k, streak = longest run, last; a threshold gives 1 or 0). amount: the measure over the window; with `per`
-mean, sum, min, max or last of the measures of the blocks. ratio: a pair; over each complete block (or the window) a
-measure adds its value and a condition 1 where it holds. retention: did over its window. `cap`: min(value, cap).
+**Windows.** Fixed: `immature` unless the last tick is complete; `immature: keep` takes the complete ticks so far. Open:
+up to T. `last N days`: the N dates that end with T, for units with D <= the first, others are immature. `before N`:
+dates D-N to D-1, all rows; `missing` when the first date of what is read is later. `lifetime`: all rows up to T, for
+units with D <= T.
 
-**No value.** `immature`: a fixed window that ends after T, unless `immature: keep`, which takes the complete dates or
-blocks so far. `missing`: no complete block, or no complete date in the window.
+**Starting point.** a is the first row of the event at or after x; of all history, but not earlier than x, if it may
+come before exposure. It must lie on days 0..N-1 of `within: N days` and not after T. The window counts from a as it
+would from x, and only rows at or after a count. A unit is mature when the window of the latest possible a is
+complete: dates N-1 + last, on the elapsed clock N days + last + 1 ticks. Without a the value is 0 (pairs: 0 and 0;
+time_to: the length of the window).
+
+**Blocks.** `per` cuts the window into blocks of P ticks from its first tick; a block is complete when its last tick is;
+the others do not exist. Without `per` the whole window is one block. Calendar: ISO weeks or months all of whose dates
+lie in the window and are <= T. Rolling N: one block for each day d of the window with N-1 days of it before.
+`ago`: block i - k, or the union over a range, with all its rows, before exposure too. A block i is not evaluated when
+block i - K starts before the first date of what the metric reads, K the most blocks that it looks back.
+
+**Sessions.** The rows of a unit in a source, of any name, in all history: a new one after more than 30 minutes without
+a row; or what the column of sessions says, none when it is empty. A session is a block when its first row is not
+before x and lies on a tick of the window; its rows up to the end of the tick after that count, so the tick after the
+window must be complete. The value is a pair (sum over sessions, sessions); sessions without a value that are dropped are in
+neither.
+
+**Values over a block.** count; sum (0 over nothing); days and sessions with at least one row; distinct values (numbers
+by value, the rest as text; ids too); mean, min, max; first and last by time, at equal times the smaller and the larger
+value; days_since = last day of the block - day of the last row. Rows whose property is missing add nothing but to
+count, days, sessions, days_since. A comparison in which a function has no value is false, whatever its operator. A
+spread cuts its block into sub-blocks from the first tick, judges each by its own rows, and compares the number that
+hold with its count. Only whole sub-blocks are cut; "every" of none is false. An attribute is tested on the unit's row
+of its table; a unit without a row has no properties.
+
+**Kinds.** did, retention, churn, groups: without `per` 1 or 0; with it the fold of the truths of the n blocks (share
+k/n, ever, always, count k, streak = longest run, last; a threshold gives 1 or 0). amount, rank (how many rungs are
+reached): the value, or mean, sum, min, max or last of the blocks. ratio: a pair; over each block a measure adds its
+value and a condition 1 where it holds. funnel: 1 when rows exist, one for each step, neighbours different rows, in
+order of time (equal times are ordered), each at most `within` after the one before (`from: exposure`: the first so
+after x or D; n dates are n times 24 hours), all with one present value of `same`, neighbours with different present
+values of `different`. time_to: the first tick d such that the condition holds on the window's ticks up to d, less the
+first tick; the length of the window when there is none. quantile across events: the number of values (`quantiles` has
+the quantile). A finer unit (device): the pair (sum of the values of its devices, devices); devices are those of any
+row of the sources read, in the window, after exposure, and without a value they are dropped or filled like units.
+
+**No value of a block.** `missing: N` puts N in its place; `drop` leaves the block out. A block in which `known` does not
+hold is left out. Blocks not evaluated are left out; a unit that has one is missing where the fold needs equal numbers
+of blocks (all but share, mean, last). A unit without any block is `missing`, never 0.
+
+**After all units.** `cap: N` is min(value, N). `cap: p%` is the smallest value v such that at least p of the values of
+all units of all variants (`of nonzero`: that are not 0) are <= v. A quantile, per variant, is the mid-quantile: straight
+lines between the points (value, share of values below it + half the share of values equal to it), flat outside.
+
+**Among.** Units that do not pass are not in the result. A condition over N days before exposure sees all rows of dates
+D-N to D-1; where an events source that it reads starts later it does not pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from fractions import Fraction
-from typing import Literal
-from zoneinfo import ZoneInfo
+from itertools import pairwise
 
-from abtest.language.conditions import (
-    All,
-    AnyOf,
-    AtLeast,
-    Atom,
-    Compare,
-    Condition,
-    Measure,
-    Not,
-    RowAll,
-    RowAny,
-    RowNot,
-    RowTest,
-    Spread,
-    Value,
-    Where,
-    atoms_of,
+from abtest.language.canonical import events_of, metric_atoms
+from abtest.language.conditions import Atom
+from abtest.language.model import Cap, Event, Metric
+
+from .history import History
+from .kinds import Facts, belongs, contribution, event_values
+from .log import (
+    Assignment,
+    Attributes,
+    Exposure,
+    Property,
+    Row,
+    Setting,
+    Source,
+    UnitValue,
+    first_date,
+    instant,
+    last_complete_date,
+    local_date,
+    units,
 )
-from abtest.language.model import Column, Event, Fold, Metric
+from .row_tests import number
+from .timeline import Start
 
-Property = Decimal | str | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of an events source. `at` is an aware instant, or a plain date in a source of dates."""
-
-    unit: str
-    name: str
-    at: datetime | date
-    props: Mapping[str, Property] = field(default_factory=dict)
-    source: str = "app"
+__all__ = [
+    "Attributes", "Exposure", "Property", "Row", "Setting", "Source", "UnitValue", "atoms", "complete_through",
+    "evaluate", "first_date", "instant", "last_complete_date", "local_date", "quantiles", "units",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """One row of the exposure log; `variant` is the key as it stands there."""
-
-    unit: str
-    variant: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the meaning needs to know about an events source."""
-
-    settle: int = 0
-    date_only: bool = False
-    complete_through: date | None = None
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The experiment around the metric. Dates are local and inclusive."""
-
-    timezone: str
-    start: date
-    end: date
-    enroll_until: date | None = None
-    mixed: Literal["drop", "first"] = "drop"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Where a unit belongs. With a `reason` it takes no part."""
-
-    variant: str | None
-    at: datetime | None
-    day: date | None
-    reason: Literal["before_start", "outside", "late", "mixed"] | None = None
-
-
-@dataclass(frozen=True)
-class UnitValue:
-    """What one unit contributes: a value, a pair (ratio), or the reason why nothing."""
-
-    variant: str
-    value: Fraction | None
-    denominator: Fraction | None = None
-    reason: Literal["immature", "missing"] | None = None
-
-
-def instant(wall: datetime, timezone: str) -> datetime:
-    """The instant of a time on the wall: in a gap of daylight saving it moves forward, in a fold it is the first.
-
-    >>> instant(datetime(2026, 3, 29, 2, 30), "Europe/Madrid").isoformat()
-    '2026-03-29T01:30:00+00:00'
-    """
-    return wall.replace(tzinfo=ZoneInfo(timezone), fold=0).astimezone(UTC)
-
-
-def local_date(at: datetime | date, timezone: str) -> date:
-    return at.astimezone(ZoneInfo(timezone)).date() if isinstance(at, datetime) else at
-
-
-def units(exposures: Iterable[Exposure], setting: Setting) -> dict[str, Assignment]:
-    """Every unit of the exposure log, and what becomes of it."""
-    seen: dict[str, list[Exposure]] = {}
-    for exposure in exposures:
-        seen.setdefault(exposure.unit, []).append(exposure)
-    return {unit: _assignment(own, setting) for unit, own in sorted(seen.items())}
-
-
-def _assignment(exposures: list[Exposure], setting: Setting) -> Assignment:
-    dates = [local_date(e.at, setting.timezone) for e in exposures]
-    if any(day < setting.start for day in dates):
-        return Assignment(None, None, None, "before_start")
-    inside = [e for e, day in zip(exposures, dates, strict=True) if day <= setting.end]
-    if not inside:
-        return Assignment(None, None, None, "outside")
-    first = min(inside, key=lambda e: (e.at, e.variant))
-    day = local_date(first.at, setting.timezone)
-    if setting.enroll_until is not None and day > setting.enroll_until:
-        return Assignment(None, first.at, day, "late")
-    if setting.mixed == "drop" and len({e.variant for e in inside}) > 1:
-        return Assignment(None, first.at, day, "mixed")
-    return Assignment(first.variant, first.at, day)
-
-
-# Completeness ------------------------------------------------------------------------------------------------------
-
-
-def last_complete_date(name: str, source: Source, rows: Iterable[Row], setting: Setting) -> date:
-    """The last date through which a source is complete; the beginning of time when it has no rows."""
-    if source.complete_through is not None:
-        return source.complete_through
-    dates = [local_date(r.at, setting.timezone) for r in rows if r.source == name]
-    if not dates:
-        return date.min
-    if source.date_only:
-        return max(dates) - timedelta(days=source.settle)
-    return max(dates) - timedelta(days=source.settle + 1)
+def sources_read(metric: Metric, events: Mapping[str, Event], sources: Mapping[str, Source]) -> set[str]:
+    """The events sources that a metric reads; all of them when it reads answers alone."""
+    read = {events[name].source for name in events_of(metric)}
+    logs = {name for name, source in sources.items() if not source.answers}
+    return read & logs or logs
 
 
 def complete_through(
@@ -186,169 +140,13 @@ def complete_through(
 ) -> date:
     """T of a metric."""
     rows = tuple(rows)
-    read = {events[atom.event].source for atom in atoms(metric)}
+    read = sources_read(metric, events, sources)
     return min(last_complete_date(name, sources[name], rows, setting) for name in read)
 
 
 def atoms(metric: Metric) -> tuple[Atom, ...]:
     """Every atom of a definition."""
-    found: list[Atom] = []
-    for part in (metric.condition, metric.measure, *(metric.parts or ())):
-        if isinstance(part, Measure):
-            found += part.atoms
-        elif part is not None and not isinstance(part, Column):
-            found += atoms_of(part)
-    return tuple(found)
-
-
-# Rows --------------------------------------------------------------------------------------------------------------
-
-
-def passes(where: Where, row: Row) -> bool:
-    match where:
-        case RowAll(parts):
-            return all(passes(p, row) for p in parts)
-        case RowAny(parts):
-            return any(passes(p, row) for p in parts)
-        case RowNot(part):
-            return not passes(part, row)
-        case RowTest():
-            value = row.props.get(where.prop)
-            if where.operator == "missing":
-                return (value is None) != where.negated
-            return value is not None and _test(where, value) != where.negated
-
-
-def _test(test: RowTest, value: Decimal | str) -> bool:
-    given = [_literal(v, value) for v in test.values]
-    match test.operator:
-        case "true":
-            return str(value).lower() in ("true", "1")
-        case "false":
-            return str(value).lower() in ("false", "0")
-        case "in":
-            return value in given
-        case "not in":
-            return value not in given
-        case "between":
-            return _holds(value, ">=", given[0]) and _holds(value, "<=", given[1])
-        case "before":
-            return _holds(value, "<", given[0])
-        case "after":
-            return _holds(value, ">", given[0])
-        case "contains":
-            return str(given[0]) in str(value)
-        case "starts with":
-            return str(value).startswith(str(given[0]))
-        case "ends with":
-            return str(value).endswith(str(given[0]))
-        case "missing":
-            raise AssertionError("decided by the caller")
-        case _:
-            return _holds(value, test.operator, given[0])
-
-
-def _literal(literal: Value, like: Decimal | str) -> Decimal | str:
-    """The literal as the type of the property: 5 is a number beside a number, and text beside text."""
-    if isinstance(like, str):
-        return literal.text
-    if literal.kind != "number":
-        raise ValueError(f"text {literal.text!r} beside a number")
-    return Decimal(repr(literal.number))
-
-
-def _holds(left: Decimal | str | Fraction, operator: str, right: Decimal | str | Fraction) -> bool:
-    """left operator right; both are numbers or both are text."""
-    order = (left > right) - (left < right)  # type: ignore[operator]
-    truth = {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0, "=": order == 0, "!=": order != 0}
-    return truth[operator]
-
-
-def number(value: float) -> Fraction:
-    """A number of the definition, exactly as a person wrote it: 0.1 is one tenth."""
-    return Fraction(Decimal(repr(value)))
-
-
-# One unit ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The rows of one unit that count, each with its day number, and the last complete day number."""
-
-    rows: tuple[tuple[int, Row], ...]
-    events: Mapping[str, Event]
-    last_day: int
-
-    def of(self, event: str, days: range) -> list[tuple[int, Row]]:
-        e = self.events[event]
-        return [
-            (day, row)
-            for day, row in self.rows
-            if day in days
-            and row.source == e.source
-            and (not e.names or row.name in e.names)
-            and (e.where is None or passes(e.where, row))
-        ]
-
-    def atom(self, atom: Atom, days: range) -> Fraction | None:
-        """The value of an atom over a block; None for a mean, min or max over nothing."""
-        found = self.of(atom.event, days)
-        if atom.function == "count":
-            return Fraction(len(found))
-        if atom.function == "days":
-            return Fraction(len({day for day, _ in found}))
-        assert atom.prop is not None
-        numbers = [Fraction(Decimal(p)) for _, row in found if (p := row.props.get(atom.prop)) is not None]
-        if atom.function == "sum":
-            return sum(numbers, Fraction(0))
-        if not numbers:
-            return None
-        if atom.function == "mean":
-            return sum(numbers, Fraction(0)) / len(numbers)
-        return min(numbers) if atom.function == "min" else max(numbers)
-
-    def measure(self, measure: Measure, days: range) -> Fraction | None:
-        total = Fraction(0)
-        for term in measure.terms:
-            value = Fraction(1) if term.atom is None else self.atom(term.atom, days)
-            if value is None:
-                return None
-            total += number(term.coefficient) * value
-        return total
-
-    def truth(self, condition: Condition, days: range) -> bool:
-        match condition:
-            case Compare(left, operator, right):
-                one, other = self.measure(left, days), self.measure(right, days)
-                return one is not None and other is not None and _holds(one, operator, other)
-            case All(parts):
-                return all(self.truth(p, days) for p in parts)
-            case AnyOf(parts):
-                return any(self.truth(p, days) for p in parts)
-            case Not(part):
-                return not self.truth(part, days)
-            case AtLeast(count, parts):
-                return sum(self.truth(p, days) for p in parts) >= count
-            case Spread(part, operator, count, size):
-                truths = [self.truth(part, block) for block in _blocks(days, size)]
-                if count is None:
-                    return bool(truths) and all(truths)
-                return _holds(Fraction(sum(truths)), operator, Fraction(count))
-
-    def amount(self, part: Measure | Condition, days: range) -> Fraction:
-        """What a block adds to an amount or to one side of a ratio."""
-        if not isinstance(part, Measure):
-            return Fraction(self.truth(part, days))
-        value = self.measure(part, days)
-        if value is None:
-            raise ValueError("a mean, min or max of nothing is not an amount")
-        return value
-
-
-def _blocks(days: range, size: int) -> list[range]:
-    """The whole blocks of `size` days in `days`, from its first day."""
-    return [range(first, first + size) for first in range(days.start, days.stop - size + 1, size)]
+    return metric_atoms(metric)
 
 
 def evaluate(
@@ -358,111 +156,110 @@ def evaluate(
     rows: Iterable[Row],
     exposures: Iterable[Exposure],
     setting: Setting,
+    attributes: Attributes | None = None,
 ) -> dict[str, UnitValue]:
-    """The contribution of every unit that takes part."""
-    rows = tuple(rows)
-    _refuse(metric)
-    through = complete_through(metric, events, sources, rows, setting)
+    """The contribution of every unit that takes part and that the metric is about."""
+    facts = _facts(metric, events, sources, rows, setting, attributes)
     found: dict[str, UnitValue] = {}
+    for unit, variant, exposed in _exposed(facts, exposures, setting):
+        value, denominator, reason = contribution(facts, unit, exposed)
+        found[unit] = UnitValue(variant, value, denominator, reason)
+    return found if metric.cap is None else _capped(found, metric.cap)
+
+
+def quantiles(
+    metric: Metric,
+    events: Mapping[str, Event],
+    sources: Mapping[str, Source],
+    rows: Iterable[Row],
+    exposures: Iterable[Exposure],
+    setting: Setting,
+    attributes: Attributes | None = None,
+) -> dict[str, tuple[Fraction | None, int]]:
+    """The quantile of each variant, and of how many events (or units) it is; None of none."""
+    assert metric.quantile is not None
+    facts = _facts(metric, events, sources, rows, setting, attributes)
+    found: dict[str, list[Fraction]] = {}
+    for unit, variant, exposed in _exposed(facts, exposures, setting):
+        own = found.setdefault(variant, [])
+        if metric.quantile.across == "events":
+            own += event_values(facts, unit, exposed)
+        else:
+            value = contribution(facts, unit, exposed)[0]
+            own += [] if value is None else [value]
+    at = metric.quantile.at
+    return {variant: (mid_quantile(values, at), len(values)) for variant, values in found.items()}
+
+
+def percentile(values: Iterable[Fraction], at: float) -> Fraction | None:
+    """The smallest value v with at least the share `at` of the values <= v.
+
+    >>> percentile([Fraction(n) for n in (4, 1, 3, 2)], 0.5), percentile([Fraction(n) for n in (4, 1, 3, 2)], 0.51)
+    (Fraction(2, 1), Fraction(3, 1))
+    """
+    ordered = sorted(values)
+    return ordered[max(1, math.ceil(number(at) * len(ordered))) - 1] if ordered else None
+
+
+def mid_quantile(values: Sequence[Fraction], at: float) -> Fraction | None:
+    """Straight lines between (value, share below it + half the share equal to it); flat outside.
+
+    >>> mid_quantile([Fraction(n) for n in (4, 1, 3, 2)], 0.5), mid_quantile([Fraction(n) for n in (0, 0, 0, 6)], 0.5)
+    (Fraction(5, 2), Fraction(3, 2))
+    """
+    if not values:
+        return None
+    ordered, size = sorted(set(values)), len(values)
+    shares = [Fraction(2 * sum(v < one for v in values) + sum(v == one for v in values), 2 * size) for one in ordered]
+    wanted = number(at)
+    if wanted <= shares[0]:
+        return ordered[0]
+    for (low, below), (high, above) in pairwise(zip(ordered, shares, strict=True)):
+        if wanted <= above:
+            return low + (wanted - below) / (above - below) * (high - low)
+    return ordered[-1]
+
+
+def _facts(
+    metric: Metric,
+    events: Mapping[str, Event],
+    sources: Mapping[str, Source],
+    rows: Iterable[Row],
+    setting: Setting,
+    attributes: Attributes | None,
+) -> Facts:
+    if metric.kind == "column":
+        raise NotImplementedError("a column has no timeline")
+    history = History(rows, events, sources, setting)
+    through = complete_through(metric, events, sources, (r for _, r in history.rows), setting)
+    since = max(history.since(name) for name in sources_read(metric, events, sources))
+    return Facts(metric, history, through, since, setting.timezone, attributes or {})
+
+
+def _exposed(facts: Facts, exposures: Iterable[Exposure], setting: Setting) -> list[tuple[str, str, Start]]:
+    """Every unit that takes part and that the metric is about."""
+    found = []
     for unit, assignment in units(exposures, setting).items():
-        if assignment.reason is None:
+        exposed = _start(assignment)
+        if exposed is not None and (facts.metric.among is None or belongs(facts, facts.metric.among, unit, exposed)):
             assert assignment.variant is not None
-            timeline = _timeline(unit, assignment, rows, events, through, setting)
-            value, denominator, reason = _value(metric, timeline)
-            found[unit] = UnitValue(assignment.variant, value, denominator, reason)
+            found.append((unit, assignment.variant, exposed))
     return found
 
 
-def _refuse(metric: Metric) -> None:
-    """The definitions whose meaning is not written above."""
-    if metric.kind == "column":
-        raise NotImplementedError("a column has no timeline")
-    for part in (metric.measure, *(metric.parts or ())):
-        if isinstance(part, Measure) and any(a.function in ("mean", "min", "max") for a in part.atoms):
-            raise NotImplementedError("an amount of means, minima or maxima needs a value for nothing")
-
-
-def _timeline(
-    unit: str, assignment: Assignment, rows: Iterable[Row], events: Mapping[str, Event], through: date, setting: Setting
-) -> Timeline:
+def _start(assignment: Assignment) -> Start | None:
+    if assignment.reason is not None:
+        return None
     assert assignment.at is not None
     assert assignment.day is not None
-    counted = []
-    for row in rows:
-        day = local_date(row.at, setting.timezone)
-        after = row.at >= assignment.at if isinstance(row.at, datetime) else day >= assignment.day
-        if row.unit == unit and after and day <= through:
-            counted.append(((day - assignment.day).days, row))
-    return Timeline(tuple(counted), events, (through - assignment.day).days)
+    return Start(assignment.at, assignment.day)
 
 
-Contribution = tuple[Fraction | None, Fraction | None, Literal["immature", "missing"] | None]
-
-
-def _value(metric: Metric, timeline: Timeline) -> Contribution:
-    window = metric.window
-    if window.last is not None and metric.immature == "drop" and timeline.last_day < window.last:
-        return None, None, "immature"
-    last = timeline.last_day if window.last is None else min(window.last, timeline.last_day)
-    days = range(window.first, last + 1)
-    if metric.per is None or metric.kind == "retention":
-        blocks = [days] if len(days) else []
-    else:
-        blocks = _blocks(days, metric.per)
-    if not blocks:
-        return None, None, "missing"
-    if metric.kind == "ratio":
-        assert metric.parts is not None
-        of, to = (_total(timeline, part, blocks) for part in metric.parts)
-        return of, to, None
-    part = metric.condition if metric.condition is not None else metric.measure
-    assert part is not None
-    values = [timeline.amount(part, block) for block in blocks]
-    value = values[0] if metric.per is None or metric.kind == "retention" else fold(metric.fold, values)
-    return value if metric.cap is None else min(value, number(metric.cap)), None, None
-
-
-def _total(timeline: Timeline, part: Measure | Condition | Column, blocks: list[range]) -> Fraction:
-    assert not isinstance(part, Column)
-    return sum((timeline.amount(part, block) for block in blocks), Fraction(0))
-
-
-def fold(how: Fold | None, values: list[Fraction]) -> Fraction:
-    """The values of the complete blocks, in order and at least one, to one number. A truth is 1 or 0."""
-    assert how is not None
-    value = FOLDS[how.name](values)
-    if how.operator is None:
-        return value
-    assert how.number is not None
-    return Fraction(_holds(value, how.operator, number(how.number)))
-
-
-def streak(truths: list[Fraction]) -> Fraction:
-    """The longest run of ones.
-
-    >>> streak([Fraction(t) for t in (1, 0, 1, 1, 0)])
-    Fraction(2, 1)
-    """
-    longest = run = 0
-    for truth in truths:
-        run = run + 1 if truth else 0
-        longest = max(longest, run)
-    return Fraction(longest)
-
-
-def mean(values: list[Fraction]) -> Fraction:
-    return sum(values, Fraction(0)) / len(values)
-
-
-FOLDS: dict[str, Callable[[list[Fraction]], Fraction]] = {
-    "share": mean,
-    "ever": max,
-    "always": min,
-    "last": lambda values: values[-1],
-    "count": lambda values: sum(values, Fraction(0)),
-    "streak": streak,
-    "mean": mean,
-    "sum": lambda values: sum(values, Fraction(0)),
-    "min": min,
-    "max": max,
-}
+def _capped(found: dict[str, UnitValue], cap: Cap) -> dict[str, UnitValue]:
+    most: Fraction | None = number(cap.size)
+    if cap.of != "value":
+        values = [u.value for u in found.values() if u.value is not None]
+        most = percentile([v for v in values if v or cap.of == "all"], cap.size)
+    if most is None:
+        return found
+    return {unit: u if u.value is None else replace(u, value=min(u.value, most)) for unit, u in found.items()}

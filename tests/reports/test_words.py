@@ -32,7 +32,7 @@ REASONS = (
 CHECKS = (
     "srm", "mixed_exposure", "missing_units", "unit_loss", "maturity", "runtime", "row_loss", "exposure_before_start",
     "min_counts", "late_or_future", "time_gaps", "denominator_shift", "leverage", "novelty", "twyman", "skewness",
-    "bad_number", "unknown_variant", "event_seen", "coverage",
+    "bad_number", "outside_scale", "unknown_variant", "event_seen", "coverage",
 )  # fmt: skip
 NO_TEST = (
     "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
@@ -43,7 +43,7 @@ ROW_STEPS = (
     "unknown_variant", "other_flag", "after_end", "bad_number", "stray_future", "excluded", "after_enrolment",
 )  # fmt: skip
 UNIT_STEPS = ("before_start", "after_enrolment", "mixed", "unknown_variant", "excluded", "used", "immature")
-NOTES = ("without_zone", "stray_future", "gap", "fold", "bad_number", "other")
+NOTES = ("without_zone", "stray_future", "gap", "fold", "bad_number", "outside_scale", "other")
 FORBIDDEN = re.compile(
     r"\b(significan\w*|proves|trending|winner|no effect|flat|95% probability|almost clear)\b", re.IGNORECASE
 )
@@ -69,7 +69,9 @@ def test_every_code_has_words(words: Words) -> None:
     keys = [f"sentence.{code}" for code in REASONS]
     keys += [f"no_test.{code}" for code in NO_TEST]
     keys += [f"no_relative.{code}" for code in ("control_not_positive", "lift_undefined")]
-    keys += [f"test.{code}.{part}" for code in ("welch", "score", "delta", "other") for part in ("name", "why")]
+    keys += [
+        f"test.{code}.{part}" for code in ("welch", "score", "delta", "quantile", "other") for part in ("name", "why")
+    ]
     keys += [f"health.reason.{code}" for code in ("no_time", "no_data", "not_applicable", "other")]
     keys += [f"ledger.rows.{code}" for code in ROW_STEPS] + [f"ledger.units.{code}" for code in UNIT_STEPS]
     keys += [f"ledger.note.{code}" for code in NOTES] + [f"ledger.counted.{code}" for code in TIME_NOTES]

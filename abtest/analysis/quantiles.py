@@ -1,0 +1,30 @@
+"""Quantile metrics: per variant the quantile, the pair under its error, and the two probes beside it."""
+
+from __future__ import annotations
+
+from abtest.language.model import Metric
+from abtest.metrics.quantiles import pair_sums, read_levels, spots_of
+from abtest.metrics.units import Values
+from abtest.sources.engine import Engine
+from abtest.stats.moments import Sums, pair_from_sums
+from abtest.stats.quantiles import Quantile, probe_levels
+
+
+def quantile_of(engine: Engine, values: Values, metric: Metric, variant: int) -> Quantile | None:
+    """The quantile of a metric in a variant; None without units."""
+    assert metric.quantile is not None
+    at = metric.quantile.at
+    spots = spots_of(engine, values, metric, variant)
+    if not spots.units:
+        return None
+    found = read_levels(engine, spots, (at,))
+    if not found:
+        nothing = Sums(0, 0, 0)
+        return Quantile(at, pair_from_sums(spots.units, nothing, nothing, 0))
+    x, xx, y, yy, xy = pair_sums(engine, spots, found[0])
+    pair = pair_from_sums(spots.units, Sums(0, x, xx), Sums(0, y, yy), xy)
+    levels = probe_levels(at, pair)
+    if levels is None:
+        return Quantile(at, pair, found[0])
+    low, high = read_levels(engine, spots, levels)
+    return Quantile(at, pair, found[0], low, high)
