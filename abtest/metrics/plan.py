@@ -9,7 +9,7 @@ blocks of 1 and of 7 days. Metrics with equal chains share their tables, so one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from abtest.language.conditions import EMPTY_IS_NOTHING, Atom, Compare, Condition, Measure, Rank, Spread, walk
@@ -43,13 +43,14 @@ class Counter:
 @dataclass(frozen=True)
 class Grid:
     """What a tick is and where counting starts. `anchor` is an event within so many days; `sub` splits units into their
-    sessions or devices."""
+    sessions or devices, those that show in `logs`."""
 
     tick: Tick = "day"
     elapsed: bool = False
     anchor: str | None = None
     within: int = 0
     sub: str | None = None
+    logs: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:
@@ -257,6 +258,9 @@ def make_plan(
         first = max((extents[s].first for s in own), default=LONG_AGO)
         reach = Extent(first, min(extents[s].last for s in read))
         task = Task(metric, chain_of(metric, reach, zone), parts)
+        if task.chain.grid.sub is not None:
+            logs = tuple(sorted({events[a.event].source for a in task_atoms(task)}))
+            task = replace(task, chain=replace(task.chain, grid=replace(task.chain.grid, logs=logs)))
         kind = "spots" if metric.quantile is not None and metric.quantile.across == "events" else "tasks"
         kind = {"funnel": "funnels", "time_to": "times"}.get(metric.kind, kind)
         found[kind].append(task)

@@ -325,3 +325,46 @@ def test_the_result_is_json(result: Result) -> None:
     assert json.loads(result.to_json())["metrics"][0]["definition"][:3] == [
         ["did", "app_open and like"], ["per", "week"], ["over", "first 14 days"],
     ]  # fmt: skip
+
+
+# Hostile names ------------------------------------------------------------------------------------------------------
+
+
+def test_names_from_files_and_yaml_are_only_names(folder: Path, result: Result, tmp_path: Path) -> None:
+    """Columns, labels and titles that look like SQL or HTML change nothing but themselves."""
+    nasty = "dev\"ice'); DROP TABLE units; --"
+    other = write_project(tmp_path / "project")
+    log = (other / "app.csv").read_text("utf-8").splitlines()
+    quoted = '"' + nasty.replace('"', '""') + '"'
+    (other / "app.csv").write_text("\n".join([log[0].replace("device", quoted), *log[1:]]) + "\n", "utf-8")
+    yaml = (other / "abtest.yml").read_text("utf-8")
+    yaml = yaml.replace("device: device}", "device: 'dev\"ice''); DROP TABLE units; --'}")
+    yaml = yaml.replace("names: {FAN: ambassador}", "names: {FAN: '<script>alert(1)</script>'}")
+    yaml = yaml.replace("is: ambassador", "is: FAN")
+    yaml = yaml.replace("signed: {did", "signed: {title: '</td><img src=x onerror=alert(2)>', did")
+    (other / "abtest.yml").write_text(yaml, "utf-8")
+    found = abtest.run("kinds", other)
+    assert [a.value for a in found.metric("devices").arms] == [a.value for a in result.metric("devices").arms]
+    page = render(found, "html", "en")
+    assert "<script>alert(1)" not in page
+    assert "<img src=x" not in page
+
+
+def test_labels_of_a_scale_may_hold_anything(tmp_path: Path) -> None:
+    other = write_project(tmp_path / "project")
+    lines = (other / "form.csv").read_text("utf-8").splitlines()
+    words = ['it\'s "fine"', "so, so", "'; SELECT 1; --"]
+    told = [line.split(",") for line in lines[1:]]
+    body = [",".join([*cells, '"' + words[i % 3].replace('"', '""') + '"']) for i, cells in enumerate(told)]
+    (other / "form.csv").write_text("\n".join([lines[0] + ",feel", *body]) + "\n", "utf-8")
+    yaml = (other / "abtest.yml").read_text("utf-8")
+    scale = "feeling: {source: form, answer: feel, score: \"share of it's \\\"fine\\\"\", scale: [\"it's \\\"fine\\\"\", 'so, so', '''; SELECT 1; --']}"
+    yaml = yaml.replace("surveys:\n", f"surveys:\n  {scale}\n").replace(
+        "metrics:\n", "metrics:\n  fine: {survey: feeling, over: first 14 days}\n", 1
+    )
+    (other / "abtest.yml").write_text(yaml, "utf-8")
+    experiment = (other / "experiments" / "kinds.yml").read_text("utf-8")
+    (other / "experiments" / "kinds.yml").write_text(experiment.replace("explore: [", "explore: [fine, "), "utf-8")
+    found = abtest.run("kinds", other).metric("fine")
+    assert found.estimator == "proportion"
+    assert 0.2 < (found.arms[0].value or 0) < 0.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,33 +27,38 @@ def same(wanted: UnitValue, got: Seen) -> bool:
     return all(abs(float(w) - g) <= CLOSE * max(1.0, abs(float(w))) for w, g in pairs)
 
 
-def disagreements(case: Case) -> list[str]:
+Wanted = dict[str, dict[str, UnitValue]]
+
+
+def oracle_values(case: Case) -> Wanted:
+    """What every unit contributes to every metric of the experiment, by the oracle."""
+    project = case.project()
+    experiment = project.experiments[case.experiment]
+    read = {project.events[e].source for m in metrics_of(project, experiment) for e in events_of(m)}
+    # What nobody in the experiment reads does not date its answers.
+    sources = {name: source for name, source in case.sources.items() if name in read}
+    if not any(project.sources[name].kind == "events" for name in sources):
+        return {}
+    return {
+        name: evaluate(metric, project.events, sources, case.rows, case.exposures, case.setting, case.attributes)
+        for name, metric in case.metrics.items()
+    }
+
+
+def disagreements(case: Case, wanted: Wanted | None = None) -> list[str]:
     """One line per unit and metric on which oracle and plan differ; empty when they agree."""
     with tempfile.TemporaryDirectory() as folder:
         case.write(Path(folder))
         project = replace(case.project(), root=Path(folder))
         compiled = compiled_values(project, case.experiment, Path(folder))
-        read = {
-            project.events[e].source
-            for m in metrics_of(project, project.experiments[case.experiment])
-            for e in events_of(m)
-        }
-        # What nobody in the experiment reads does not date its answers.
-        sources = {name: source for name, source in case.sources.items() if name in read}
-        logs = any(project.sources[name].kind == "events" for name in sources)
         found: list[str] = []
-        for metric in case.metrics.values() if logs else ():
-            wanted = evaluate(metric, project.events, sources, case.rows, case.exposures, case.setting, case.attributes)
-            got = compiled[metric.name]
-            if set(wanted) != set(got):
-                found.append(f"{metric.name}: units {sorted(set(wanted) ^ set(got))}")
+        for name, values in (oracle_values(case) if wanted is None else wanted).items():
+            got = compiled[name]
+            if set(values) != set(got):
+                found.append(f"{name}: units {sorted(set(values) ^ set(got))}")
             found += [
-                f"{metric.name} {dict(metric.text)}: {u}: oracle {w}, plan {got[u]}"
-                for u, w in wanted.items()
+                f"{name} {dict(project.metrics[name].text)}: {u}: oracle {w}, plan {got[u]}"
+                for u, w in values.items()
                 if u in got and not same(w, got[u])
             ]
         return found
-
-
-def any_disagreement(cases: Iterable[Case]) -> bool:
-    return any(disagreements(case) for case in cases)
