@@ -16,7 +16,7 @@ from abtest.metrics.blocks import Attributes, block_table
 from abtest.metrics.caps import apply_caps
 from abtest.metrics.folds import complete_ticks, eligible, streak_tables, unit_columns, value_of
 from abtest.metrics.journeys import funnel_depth, in_window, never, same_journey, time_table
-from abtest.metrics.plan import LONG_AGO, Counter, Grid, Plan, Task, every
+from abtest.metrics.plan import LONG_AGO, Chain, Counter, Grid, Plan, Task, every
 from abtest.metrics.ticks import Ticks, anchor_table, counted_event, grid_rows, keep_anchor, tick_tables
 from abtest.metrics.truth import Block
 from abtest.sources.engine import Engine
@@ -209,20 +209,28 @@ class _Maker:
             joined = joined.left_join(piece, joined[key] == piece[other])
         return joined
 
-    def _start(self, joined: Any, grid: Grid) -> tuple[Any, Any]:
-        """Where counting starts for a unit, and where it would start at exposure."""
+    def _start(self, joined: Any, chain: Chain) -> tuple[Any, Any]:
+        """Where counting starts for a unit, and where it would start at exposure.
+
+        What starts after the last complete date has not started for this metric.
+        """
+        import ibis
+
+        grid = chain.grid
         exposed = joined.x if grid.elapsed else joined.x_day
         if grid.anchor is None:
             return exposed, exposed
         key = anchor_table(grid)
-        return joined[f"{key}_at" if grid.elapsed else f"{key}_day"], exposed
+        day, at = joined[f"{key}_day"], joined[f"{key}_at"]
+        start = at if grid.elapsed else day
+        return ibis.ifelse(day <= chain.through, start, ibis.null("int64")), exposed
 
     def _numbers(self, joined: Any, task: Task) -> tuple[tuple[Any, ...], Any]:
         """The value(s) of a metric, NULL where a unit has none, and whether its window is complete."""
         import ibis
 
         metric, alias = task.metric, self.names[task.metric.name]
-        x, exposed = self._start(joined, task.chain.grid)
+        x, exposed = self._start(joined, task.chain)
 
         def lookup(attribute: Attribute) -> Any:
             assert self.attributes is not None
