@@ -162,3 +162,19 @@ def _depth(condition: Condition) -> int:
     """How many spreads stand inside each other."""
     inner = max((_depth(p) for p in children(condition)), default=0)
     return inner + isinstance(condition, Spread)
+
+
+def report(seeds: int) -> str:
+    """The shares of definitions with each trait, over so many random projects, as a table."""
+    from .generate import definitions, seeded
+
+    cases = [seeded(seed) for seed in range(seeds)]
+    shares = coverage((case.project(), case.sources) for case in cases)
+    lines = [f"{definitions(cases):,} definitions in {seeds} projects"]
+    return "\n".join([*lines, *(f"{100 * share:6.1f} %  {trait}" for trait, share in shares.items())])
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(report(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
