@@ -8,8 +8,10 @@ import pytest
 
 from abtest.analysis.examples import problems_in_examples, run_examples
 from abtest.language.explain import Explainer
+from abtest.language.format import format_yaml
 from abtest.language.model import Project
 from abtest.language.project import load_project
+from abtest.problems import Problems
 from abtest.shipped import shipped
 
 FILES = sorted(p.name for p in shipped("metrics").glob("*.yml"))
@@ -50,3 +52,13 @@ def test_the_mission_s_two_criteria_are_there_word_for_word() -> None:
     text = (shipped("metrics") / "engaged_users.yml").read_text("utf-8")
     assert "did: photo_post >= 2 and like >= 5\n    per: week" in text
     assert "did: article_read >= 4 on 2 days\n    per: week" in text
+
+
+@pytest.mark.parametrize("folder", ["metrics", "templates"])
+def test_what_is_shipped_is_written_as_fmt_writes(folder: str) -> None:
+    for path in sorted(shipped(folder).glob("**/*.yml")):
+        problems = Problems()
+        text = path.read_text("utf-8")
+        formatted = format_yaml(text, path.name, problems)
+        assert formatted is not None, problems.found
+        assert formatted.text == text, path
