@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from abtest.problems import data_error
 from abtest.sources.engine import Engine, name, printable, text
@@ -17,6 +17,7 @@ from abtest.sources.shape import intact
 
 MAX_BROKEN_SHARE = 0.05
 """Above this share of unparsable lines the file is taken to be of another shape, not merely damaged."""
+OPEN_QUOTE = "a quote that does not close"
 _MAX_LINE = 16_000_000
 _COUNTED = 500_000_000
 """Bytes of a file in which lines are counted to name the first broken one."""
@@ -50,17 +51,49 @@ def read_csv(engine: Engine, files: Files, chosen: dict[str, str], table: str, r
         for path, shown in zip(files.paths, files.names, strict=True):
             if path.suffix.lower() == ".gz":
                 intact(path, printable(shown))
-    if rejected.swallowed:
+    unseen = not rejected.swallowed and _swallowed_unseen(files, count + rejected.lines)
+    if rejected.swallowed or unseen:
         by_line = _lines(engine, files, chosen, f"{table}_by_line", row_id)
         if by_line.rows > found.rows:
             engine.drop(table)
             engine.sql(f"ALTER TABLE {name(f'{table}_by_line')} RENAME TO {name(table)}")
-            found = Loaded(by_line.rows, by_line.unparsable, rejected.first)
+            first = _open_quote(files) if unseen else None
+            found = Loaded(by_line.rows, by_line.unparsable, first or rejected.first)
         else:
             engine.drop(f"{table}_by_line")
     if found.unparsable > MAX_BROKEN_SHARE * (found.rows + found.unparsable):
         raise _too_broken(found, rejected.wrong_text)
     return found
+
+
+def _swallowed_unseen(files: Files, accounted: int) -> bool:
+    """Whether several files have more lines than were read or set aside.
+
+    Over several files at once, the engine says nothing of a quote that is never closed: the rest of that file would be
+    gone without a line in any ledger. Records may well stretch over lines, so this only asks for a closer look.
+    """
+    if len(files.paths) < 2:
+        return False
+    lines = 0
+    for path in files.paths:
+        with _opened(path) as handle:
+            while block := handle.read(1 << 20):
+                lines += block.count(b"\n")
+    return lines - len(files.paths) > accounted
+
+
+def _open_quote(files: Files) -> str | None:
+    """The first line with a quote that does not close, as file:line and words."""
+    for path, shown in zip(files.paths, files.names, strict=True):
+        with _opened(path) as handle:
+            for number, line in enumerate(handle, 1):
+                if line.count(b'"') % 2:
+                    return f"{printable(shown)}:{number}: {OPEN_QUOTE}"
+    return None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def numbered(row_id: bool, group: int) -> str:
@@ -141,7 +174,7 @@ def _line_number(path: Path, position: int | None) -> int | None:
     if position is None or position > _COUNTED:
         return None
     lines, left = 1, position
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as handle:
+    with _opened(path) as handle:
         while left > 0:
             block = handle.read(min(left, 1 << 20))
             if not block:
@@ -154,7 +187,7 @@ def _line_number(path: Path, position: int | None) -> int | None:
 def _words(kind: str, line: str) -> str:
     if kind == "UNQUOTED VALUE":
         open_ = "\n" in line.rstrip("\r\n") or line.count('"') % 2
-        return "a quote that does not close" if open_ else "a quote in the wrong place"
+        return OPEN_QUOTE if open_ else "a quote in the wrong place"
     return {
         "TOO MANY COLUMNS": "more fields than column names",
         "MISSING COLUMNS": "fewer fields than column names",

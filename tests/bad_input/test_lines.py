@@ -40,6 +40,21 @@ def test_one_broken_line_in_the_middle_of_a_gzipped_csv(small: Small) -> None:
     _one_lost(small, "app.csv.gz:102: a quote that does not close")
 
 
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_a_quote_that_does_not_close_in_one_of_several_files(small: Small, ending: str) -> None:
+    """Over five files or more the engine reports nothing, and would leave out the rest of that file."""
+    small.app.insert(100, ['"like_clicked', *ROW[1:]])
+    head, *lines = small.text("app").splitlines(keepends=True)
+    small.yaml("app.csv", f"app-*{ending}")
+    for number in range(8):
+        part = (
+            lines[:150] if number == 0 else lines[150 + 25 * (number - 1) : None if number == 7 else 150 + 25 * number]
+        )
+        text = "".join([head, *part])
+        small.put(f"app-{number}{ending}", packed(text) if ending.endswith("gz") else text.encode())
+    _one_lost(small, f"app-0{ending}:102: a quote that does not close")
+
+
 def test_a_quote_that_does_not_close_takes_no_other_line_with_it(small: Small) -> None:
     """Three of them: the engine alone would join each with all lines up to the next quote."""
     for place in (300, 200, 100):
