@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from abtest.analysis.adjusting import Covaried
 from abtest.metrics.sums import ArmSums
 from abtest.stats.moments import Counts, Moments, PairMoments, Sums, from_sums, pair_from_sums
 from abtest.stats.quantiles import Quantile
@@ -14,7 +15,7 @@ class Arm:
     """One metric in one variant (of one segment): exposed = used + immature + missing.
 
     `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no, `quantile` when it is one. All
-    None without used units.
+    None without used units. `covaried`: with what it is adjusted by.
     """
 
     exposed: int
@@ -26,6 +27,7 @@ class Arm:
     pair: PairMoments | None = None
     counts: Counts | None = None
     quantile: Quantile | None = None
+    covaried: Covaried | None = None
 
 
 def arm_of(sums: ArmSums) -> Arm:

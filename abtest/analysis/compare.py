@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from abtest.analysis.adjusting import Adjusting
 from abtest.analysis.arms import Arm
-from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, State
+from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure
+from abtest.analysis.result import Adjustment, ArmValue, Comparison, Interval, MarginResult, State
 from abtest.language.model import Margin, Metric, MetricUse, Plan
 from abtest.stats import margins
-from abtest.stats.inference import Estimate, Inference, no_test
-from abtest.stats.means import welch
-from abtest.stats.moments import Counts, Moments, PairMoments
+from abtest.stats.inference import Estimate, Inference
 from abtest.stats.multiplicity import benjamini_hochberg, holm
-from abtest.stats.proportions import score
-from abtest.stats.quantiles import Quantile, quantile_arm, quantile_contrast
-from abtest.stats.ratios import delta
 from abtest.stats.sequential import critical, optimal_kappa, p_value
 
 Estimator = Literal["mean", "proportion", "ratio", "quantile"]
-ArmData = Moments | PairMoments | Counts | Quantile
 
 
 @dataclass(frozen=True)
@@ -32,10 +28,6 @@ class Setting:
     progress: float
 
 
-def data_of(arm: Arm) -> ArmData | None:
-    return arm.quantile or arm.counts or arm.pair or arm.moments
-
-
 def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
     if metric.quantile is not None:
         return "quantile"
@@ -44,35 +36,10 @@ def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
     return "proportion" if any(a.counts is not None for a in arms.values()) else "mean"
 
 
-def infer(treatment: Arm, control: Arm, alpha: float, crit: float | None = None) -> Inference:
-    """The test by the kind of data. With `crit`, intervals use that critical value (proportions then as means)."""
-    t, c = data_of(treatment), data_of(control)
-    if t is None or c is None:
-        empty = treatment if t is None else control
-        reason = (
-            "no_units"
-            if empty.exposed == 0
-            else "no_mature_units"
-            if empty.immature == empty.exposed
-            else "all_missing"
-        )
-        return no_test(reason, "none")
-    if isinstance(t, Quantile) and isinstance(c, Quantile):
-        return quantile_contrast(t, c, alpha=alpha, critical=crit)
-    if isinstance(t, PairMoments) and isinstance(c, PairMoments):
-        return delta(t, c, alpha=alpha, critical=crit)
-    if isinstance(t, Counts) and isinstance(c, Counts):
-        return score(t, c, alpha=alpha) if crit is None else welch(t.moments, c.moments, critical=crit)
-    assert isinstance(t, (Moments, Counts))
-    assert isinstance(c, (Moments, Counts))
-    t, c = (a.moments if isinstance(a, Counts) else a for a in (t, c))
-    return welch(t, c, alpha=alpha, critical=crit)
-
-
-def always_valid(treatment: Arm, control: Arm, alpha: float, progress: float) -> tuple[Inference, float | None]:
+def always_valid(procedure: Procedure, alpha: float, progress: float) -> tuple[Inference, float | None]:
     """The same estimate with a band that holds at every look, tightest at the planned end, and its p-value."""
     kappa = optimal_kappa(alpha) * max(progress, 1e-6)
-    band = infer(treatment, control, alpha, critical(kappa, alpha))
+    band = procedure.infer(alpha, critical(kappa, alpha))
     if band.status != "ok" or band.absolute is None or not band.absolute.se:
         return band, None
     return band, p_value(band.absolute.estimate / band.absolute.se, kappa)
@@ -82,8 +49,9 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
     """The comparison without its adjusted p-value and, for what the plan corrects, without its final state."""
     plan = setting.plan
     alpha = 2 * plan.guardrail_alpha if use.role == "guardrail" else plan.alpha
-    fixed = infer(treatment, control, alpha)
-    band, band_p = always_valid(treatment, control, alpha, setting.progress)
+    procedure = procedure_of(metric, treatment, control)
+    fixed = procedure.infer(alpha, None)
+    band, band_p = always_valid(procedure, alpha, setting.progress)
     judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
     shown = band if plan.method == "sequential" else fixed
     needs_band = setting.early or plan.method == "sequential"
@@ -100,11 +68,28 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
         p_value=p if plan.method == "sequential" else fixed.p_value,
         p_adjusted=None,
         state=state_of(metric, judged, p, plan.alpha),
-        margin=_margin(metric, use.margin, judged, treatment, control)
-        if use.role == "guardrail" and use.margin
-        else None,
+        margin=_margin(metric, use.margin, judged, procedure) if use.role == "guardrail" and use.margin else None,
         always_valid=_interval(band.relative) if needs_band else None,
         always_valid_absolute=_interval(band.absolute) if needs_band else None,
+        adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
+        unadjusted=procedure.unadjusted,
+    )
+
+
+def _adjustment(found: Adjusting, treatment: Arm, control: Arm, alpha: float) -> Adjustment:
+    """What the effect was adjusted by, beside the raw effect."""
+    raw = raw_procedure(treatment, control).infer(alpha, None)
+    ratio = found.arms.variance_ratio
+    return Adjustment(
+        covariates=found.used,
+        unused=found.unused,
+        unknown=found.missing,
+        traffic=1.0 / ratio if ratio > 0.0 else 1.0,
+        control=found.arms.control.value,
+        treatment=found.arms.treatment.value,
+        raw_absolute=_interval(raw.absolute),
+        raw_relative=_interval(raw.relative),
+        raw_p_value=raw.p_value,
     )
 
 
@@ -123,22 +108,15 @@ def state_of(metric: Metric, inference: Inference, p: float | None, alpha: float
     return "unclear"
 
 
-def _margin(metric: Metric, margin: Margin, inference: Inference, treatment: Arm, control: Arm) -> MarginResult:
-    t, c = data_of(treatment), data_of(control)
-    asked = margins.Margin(margin.kind, margin.size)
-    if t is None or c is None:
+def _margin(metric: Metric, margin: Margin, inference: Inference, procedure: Procedure) -> MarginResult:
+    if procedure.hold is None:
         return MarginResult(margin.kind, margin.size, None, None, "no_test")
-    if isinstance(t, Counts) != isinstance(c, Counts) or inference.method != "score":
-        t, c = (a.moments if isinstance(a, Counts) else a for a in (t, c))
-    if inference.status != "ok" and isinstance(t, Quantile):
-        return MarginResult(margin.kind, margin.size, None, None, "no_test")
-    data = tuple(quantile_arm(a) if isinstance(a, Quantile) else a for a in (t, c))
-    test = margins.non_inferiority(inference, asked, metric.better or "higher", *data)
-    effect = None if test.estimate is None else Interval(test.estimate, test.low, test.high)
-    return MarginResult(margin.kind, margin.size, effect, test.p_value, margins.guardrail_state(test))
+    found = procedure.hold(inference, margins.Margin(margin.kind, margin.size), metric.better or "higher")
+    effect = None if found.estimate is None else Interval(found.estimate, found.low, found.high)
+    return MarginResult(margin.kind, margin.size, effect, found.p_value, margins.guardrail_state(found))
 
 
-def adjust(rows: list[Comparison], method: Literal["holm", "bh", "none"], alpha: float) -> list[Comparison]:
+def corrected(rows: list[Comparison], method: Literal["holm", "bh", "none"], alpha: float) -> list[Comparison]:
     """A family of metrics over all treatments: adjusted p, and a state that needs it below alpha."""
     if method == "none":
         return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from abtest.analysis.covariates import attribute_columns, find_covariates, with_history
 from abtest.analysis.dates import iso
 from abtest.analysis.result import SourceInfo
 from abtest.analysis.seen import events_seen, undeclared_variants
@@ -13,6 +14,7 @@ from abtest.language.conditions import Attribute, Where
 from abtest.language.model import Column, Event, Experiment, Group, Metric, Project, Segment, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
+from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
 from abtest.metrics.labels import label_segments
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.plan import Extent, Plan, make_plan
@@ -51,6 +53,9 @@ class Prepared:
     among: dict[str, tuple[str, str, bool]]
     splits: tuple[Segment, ...]
     groups: Mapping[str, Group]
+    covariates: Mapping[str, tuple[Covariate, ...]]
+    unadjusted: Mapping[str, NotAdjusted]
+    attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
@@ -60,7 +65,16 @@ class Prepared:
         """What the metrics are computed from."""
         hidden = {h.name for h in self.hidden}
         pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
-        return Inputs(self.logs, self.events, self.segments, self.outcomes, self.attributes, self.among, pre)
+        return Inputs(
+            self.logs,
+            self.events,
+            self.segments,
+            self.outcomes,
+            self.attributes,
+            self.among,
+            pre,
+            self.attribute_columns,
+        )
 
     def values(self, engine: Engine, plan: Plan) -> Values:
         """The table of unit values."""
@@ -90,7 +104,7 @@ def prepare(
     Raises UserError (exit 3) for unusable data.
     """
     wanted = metrics_of(project, experiment) if metrics is None else metrics
-    return _Reader(engine, project, experiment, wanted, progress, detail, strict).run()
+    return _Reader(engine, project, experiment, wanted, progress, detail, strict, metrics is None).run()
 
 
 class _Reader:
@@ -103,6 +117,7 @@ class _Reader:
         progress: Progress,
         detail: bool,
         strict: bool,
+        adjusted: bool,
     ) -> None:
         self.detail, self.strict = detail, strict
         self.engine, self.project, self.experiment, self.metrics, self.progress = (
@@ -118,12 +133,17 @@ class _Reader:
         self.infos: dict[str, SourceInfo] = {}
         among = tuple(h for h in (among_metric(m) for m in metrics) if h is not None)
         splits = tuple(h for s in experiment.segments for h in segment_metrics(s, project.groups, project.surveys))
-        self.hidden = (*among, *splits)
+        self.covariates: dict[str, tuple[Covariate, ...]] = {}
+        self.unadjusted: dict[str, NotAdjusted] = {}
+        if adjusted:
+            self.covariates, self.unadjusted = find_covariates(metrics, project, experiment)
+        before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
+        self.hidden = (*among, *splits, *dict.fromkeys(before))
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
         self.tests = self._tests()
-        self.columns = list(dict.fromkeys(c for m in metrics for c in _columns_of(m)))
+        self.columns = list(dict.fromkeys(c for m in every for c in _columns_of(m)))
         self.last_day = day_number(experiment.as_of) if experiment.as_of is not None else None
 
     def run(self) -> Prepared:
@@ -135,7 +155,8 @@ class _Reader:
         self._info(exposure, raw, exposed.fingerprint, exposed.first, exposed.last)
         self._population()
         logs = {name_: self._log(log) for name_, log in sorted(self.logs.items())}
-        tables, segments, outcomes = self._tables()
+        self.hidden = self._with_history(exposed, logs)
+        tables, segments, outcomes, attributes = self._tables()
         broken = tuple(
             f"W501 {r.first_broken}"
             + (f"; {r.unparsable:,} such lines in all" if r.unparsable > 1 else "; the line is left out")
@@ -161,7 +182,17 @@ class _Reader:
             self._among(tables),
             tuple(s for s in self.experiment.segments if not s.source),
             self.project.groups,
+            self.covariates,
+            self.unadjusted,
+            attributes,
         )
+
+    def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
+        """The hidden metrics without those that no log reaches back for."""
+        self.covariates, lost = with_history(self.covariates, self.events, logs, exposed)
+        self.unadjusted |= lost
+        used = {c.metric.name for found in self.covariates.values() for c in found if c.metric is not None}
+        return tuple(h for h in self.hidden if not h.name.startswith(BEFORE) or h.name in used)
 
     def _raw(self, source: Source) -> Raw:
         """The file of a source, read once for all logs that are made of it."""
@@ -213,6 +244,7 @@ class _Reader:
             found |= where_props(tested) if home == source.name else set()
         found |= {c.name for c in self.columns if c.source == source.name}
         found |= {s.prop for s in self.experiment.segments if s.source and s.source == source.name}
+        found |= {c.prop for own in self.covariates.values() for c in own if c.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
         return found
@@ -329,13 +361,23 @@ class _Reader:
         rows = self.engine.rows("SELECT status, variant, count(*) FROM units GROUP BY 1, 2 ORDER BY 1, 2")
         return replace(exposed, units=tuple((int(s), None if v is None else int(v), int(n)) for s, v, n in rows))
 
-    def _tables(self) -> tuple[dict[str, UnitTable], dict[str, tuple[str, str]], dict[Column, tuple[str, str]]]:
+    def _tables(
+        self,
+    ) -> tuple[
+        dict[str, UnitTable],
+        dict[str, tuple[str, str]],
+        dict[Column, tuple[str, str]],
+        dict[tuple[str, str], tuple[str, str]],
+    ]:
         wanted: dict[str, dict[str, str]] = {}
         splits = [s for s in self.experiment.segments if s.source]
         for segment in splits:
             wanted.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
+        attributes = attribute_columns(self.covariates)
+        for (home, prop), column_name in attributes.items():
+            wanted.setdefault(home, {})[column_name] = prop
         tables: dict[str, UnitTable] = {}
         for home, _ in self.tests:
             wanted.setdefault(home, {})
@@ -357,7 +399,8 @@ class _Reader:
                 self._info(source, raw, table.fingerprint, None, None)
         segments = {s.name: (tables[s.source].table, f"a_{s.prop}") for s in splits}
         outcomes = {c: (tables[c.source].table, f"o_{i}") for i, c in enumerate(self.columns)}
-        return tables, segments, outcomes
+        known = {key: (tables[key[0]].table, column_name) for key, column_name in attributes.items()}
+        return tables, segments, outcomes, known
 
     def _columns_exist(self, source: Source, raw: Raw) -> None:
         for column in self.columns:

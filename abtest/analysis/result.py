@@ -46,12 +46,40 @@ class MarginResult:
     label: GuardrailLabel
 
 
+Unadjusted = Literal[
+    "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
+]  # fmt: skip
+"""Why an effect is not adjusted: it is turned off, has no meaning for the kind, the metric is only explored, no log
+reaches back before exposure, or there is too little to adjust by."""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What an adjusted effect was adjusted by, and the same effect without (the point of comparison for other tools).
+
+    `covariates` are the names that were used (for `post_stratified` the attribute), `unused` those that added nothing;
+    `unknown` is the share of units of which they are not known. `traffic` is the raw variance over the adjusted one: 1.4
+    is worth 1.4 times as many units. `control` and `treatment` are the adjusted values.
+    """
+
+    covariates: tuple[str, ...]
+    unused: tuple[str, ...]
+    unknown: float
+    traffic: float
+    control: float
+    treatment: float
+    raw_absolute: Interval | None
+    raw_relative: Interval | None
+    raw_p_value: float | None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One treatment against the baseline for one metric.
 
     `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
     `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
+    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not.
     """
 
     variant: str
@@ -69,6 +97,8 @@ class Comparison:
     margin: MarginResult | None = None
     always_valid: Interval | None = None
     always_valid_absolute: Interval | None = None
+    adjustment: Adjustment | None = None
+    unadjusted: Unadjusted | None = None
 
 
 @dataclass(frozen=True)

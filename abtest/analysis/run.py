@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from abtest.analysis import health
+from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
-from abtest.analysis.compare import Setting, adjust, arm_value, compare, estimator_of
+from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
 from abtest.analysis.histogram import histogram
@@ -17,6 +18,7 @@ from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.quantiles import quantile_of
 from abtest.analysis.result import (
     SCHEMA,
+    Comparison,
     ExperimentInfo,
     HealthCheck,
     Ledger,
@@ -24,6 +26,7 @@ from abtest.analysis.result import (
     PlanInfo,
     Provenance,
     Result,
+    Unadjusted,
     VariantInfo,
 )
 from abtest.analysis.segments import split_goals
@@ -31,6 +34,7 @@ from abtest.language.canonical import events_of, experiment_hash, metric_hash, p
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
+from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
@@ -40,8 +44,10 @@ from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
 from abtest.stats.moments import PairMoments, Sums, pair_from_sums
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 1
+DEFAULTS_VERSION = 2
 """Raised whenever a default of the method changes, so that two reports can be compared."""
+
+NO_HISTORY: Unadjusted = "no_history"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,9 @@ class _Run:
         values = found.values(self.engine, plan)
         grid = grids(self.engine, values)
         binary = binary_metrics(self.engine, values, self.metrics)
+        self.covariates = find_covariates(self.engine, values, found.covariates)
+        lost = (n for n in found.covariates if n not in self.covariates.entries and n not in self.covariates.strata)
+        self.unadjusted: dict[str, Unadjusted] = {**found.unadjusted, **dict.fromkeys(lost, NO_HISTORY)}
         by_variant = self._arms(values, grid, binary)
         self.caps = values.caps
         self.spread = {
@@ -113,7 +122,15 @@ class _Run:
         checks = self._health(found, ledgers, metrics, by_variant, clock)
         decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
         segments = split_goals(
-            self.engine, values, self.experiment, self.metrics, grid, binary, setting, self.project.min_cell
+            self.engine,
+            values,
+            self.experiment,
+            self.metrics,
+            grid,
+            binary,
+            setting,
+            self.project.min_cell,
+            self.covariates,
         )
         return Result(
             schema=SCHEMA,
@@ -131,12 +148,19 @@ class _Run:
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
         """Per metric, per variant; a variant without units (they were all left out) has an empty arm."""
-        table = arm_sums(self.engine, values, self.metrics, None, grid, binary)
-        rows = [table.get((None, i), {}) for i in range(len(self.ids))]
+        sums = arm_sums(self.engine, values, self.metrics, None, grid, binary)
+        rows = [sums.get((None, i), {}) for i in range(len(self.ids))]
         found = {
             m.name: {v: arm_of(row[m.name]) if row else Arm(0, 0, 0, 0) for v, row in zip(self.ids, rows, strict=True)}
             for m in self.metrics
         }
+        covaried = covaried_arms(self.engine, values, self.covariates, sums, None, grid, small=True)
+        for key, strata in stratified_arms(self.engine, values, self.covariates, self.metrics, grid).items():
+            covaried.setdefault(key, {}).update(strata)
+        for (_, i), own in covaried.items():
+            for name_, with_covariates in own.items():
+                arm = found[name_][self.ids[i]]
+                found[name_][self.ids[i]] = replace(arm, covaried=with_covariates)
         for metric in self.metrics:
             if metric.quantile is not None:
                 for i, v in enumerate(self.ids):
@@ -214,7 +238,8 @@ class _Run:
             owner=metric.owner,
             arms=tuple(arm_value(v, by_variant[v]) for v in self.ids),
             comparisons=tuple(
-                compare(metric, use, v.id, by_variant[v.id], control, setting) for v in self.experiment.treatments
+                self._comparison(metric, use, v.id, by_variant[v.id], control, setting)
+                for v in self.experiment.treatments
             ),
             detect=use.detect
             if use.detect is not None
@@ -227,12 +252,18 @@ class _Run:
             definition=() if metric.part_of else spelled(metric, self.project.events),
         )
 
+    def _comparison(
+        self, metric: Metric, use: MetricUse, variant: str, treatment: Arm, control: Arm, setting: Setting
+    ) -> Comparison:
+        found = compare(metric, use, variant, treatment, control, setting)
+        return replace(found, unadjusted=found.unadjusted or self.unadjusted.get(metric.name))
+
     def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
         """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
         plan = self.experiment.plan
         for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
             family = [c for m in metrics if m.role == role for c in m.comparisons]
-            adjusted = iter(adjust(family, method, plan.alpha))
+            adjusted = iter(corrected(family, method, plan.alpha))
             metrics = tuple(
                 replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == role else m
                 for m in metrics

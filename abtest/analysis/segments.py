@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, arm_value, compare
 from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
 from abtest.language.model import Experiment, Metric, MetricUse
+from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
@@ -28,15 +30,18 @@ def split_goals(
     binary: frozenset[str],
     setting: Setting,
     min_cell: int,
+    covariates: Covariates,
 ) -> tuple[SegmentResult, ...]:
     """Every goal by every segment of the experiment. Groups with a cell below `min_cell` units are counted, not shown."""
     goals = [(next(m for m in metrics if m.name == u.name), u) for u in experiment.metrics if u.role == "goal"]
     found: list[SegmentResult] = []
     for segment in experiment.segments:
         table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
+        own = Covariates({m.name: covariates.entries[m.name] for m, _ in goals if m.name in covariates.entries})
+        covaried = covaried_arms(engine, values, own, table, f"s_{segment.name}", grid)
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
-                found.append(_split(segment.name, metric, use, experiment, table, setting, min_cell))
+                found.append(_split(segment.name, metric, use, experiment, table, covaried, setting, min_cell))
     return tuple(found)
 
 
@@ -46,6 +51,7 @@ def _split(
     use: MetricUse,
     experiment: Experiment,
     table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
+    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
     setting: Setting,
     min_cell: int,
 ) -> SegmentResult:
@@ -53,7 +59,7 @@ def _split(
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {v.id: _arm(table, covaried, label, i, metric.name) for i, v in enumerate(experiment.variants)}
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
@@ -71,10 +77,16 @@ def _label(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _arm(table: Mapping[tuple[Any, int], Mapping[str, ArmSums]], label: str, variant: int, metric: str) -> Arm | None:
+def _arm(
+    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
+    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    label: str,
+    variant: int,
+    metric: str,
+) -> Arm | None:
     for (value, number), row in table.items():
         if number == variant and _label(value) == label:
-            return arm_of(row[metric])
+            return replace(arm_of(row[metric]), covaried=covaried.get((value, number), {}).get(metric))
     return None
 
 

@@ -225,8 +225,25 @@ def experiment_hash(project: Project, experiment: Experiment) -> str:
     metrics = {u.name: canonical_metric(project.metrics[u.name], project.events) for u in experiment.metrics}
     sources = {name: plain(source) for name, source in sorted(project.sources.items())}
     return digest(
-        {"experiment": plain(experiment), "metrics": metrics, "sources": sources, "timezone": project.timezone}
+        {
+            "experiment": plain(experiment),
+            "metrics": metrics,
+            "sources": sources,
+            "timezone": project.timezone,
+            "adjust": _adjusting(project, experiment),
+        }
     )
+
+
+def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:
+    """By what the metrics are adjusted; the metrics that only serve that, spelled out."""
+    named = {u.name: project.metrics[u.name].adjust for u in experiment.metrics}
+    before = sorted({n for a in named.values() if a is not None for n in a.metrics})
+    return {
+        "default": project.default_adjust,
+        "metrics": {name: plain(adjust) for name, adjust in sorted(named.items()) if adjust is not None},
+        "before": {n: canonical_metric(project.metrics[n], project.events) for n in before},
+    }
 
 
 def plan_hash(experiment: Experiment) -> str:

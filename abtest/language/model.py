@@ -106,6 +106,10 @@ __all__ = [
 ]
 
 
+DEFAULT_ADJUST = 28
+"""Days before exposure: whole weeks, so that weekdays weigh alike."""
+
+
 @dataclass(frozen=True)
 class Variant:
     id: str
@@ -204,7 +208,8 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Project:
-    """Everything that the files of one folder define."""
+    """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
+    adjusted that do not say by what; 0 for not at all."""
 
     root: Path
     name: str
@@ -217,5 +222,6 @@ class Project:
     groups: Mapping[str, Group] = field(default_factory=dict)
     surveys: Mapping[str, Survey] = field(default_factory=dict)
     min_cell: int = 10
+    default_adjust: int = DEFAULT_ADJUST
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from abtest.language.catalogue import from_catalogue
 from abtest.language.conditions import Condition, Rank
 from abtest.language.fields import Fields
 from abtest.language.measures import RESERVED
-from abtest.language.model import Event, Experiment, Group, Ladder, Metric, Project, Source, Survey
+from abtest.language.model import DEFAULT_ADJUST, Event, Experiment, Group, Ladder, Metric, Project, Source, Survey
 from abtest.language.read_experiment import read_experiment
 from abtest.language.read_groups import read_group
 from abtest.language.read_metrics import Context, read_metric
@@ -208,7 +208,7 @@ class _Reader:
 
     def project(self) -> Project:
         """Everything read so far, with its names resolved."""
-        name, timezone, data, min_cell = self._settings()
+        name, timezone, data, min_cell, default_adjust = self._settings()
         sources: dict[str, Source] = self._read("sources", read_source)
         raw_events: dict[str, Event] = self._read("events", read_event)
         self._count_metrics()
@@ -275,7 +275,7 @@ class _Reader:
             self.problems.found = [p for p in self.problems.found if p.code not in _NAMES]
         return Project(
             root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
-            experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, files=tuple(self.files),
+            experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, default_adjust=default_adjust, files=tuple(self.files),
             warnings=tuple(str(w) for w in self.problems.warnings),
         )  # fmt: skip
 
@@ -295,7 +295,7 @@ class _Reader:
             self.problems.error("E105", f"{len(metrics)} metrics; at most {MAX_METRICS} are read", first.place)
             self.sections["metrics"] = dict(list(metrics.items())[:MAX_METRICS])
 
-    def _settings(self) -> tuple[str, str, str, int]:
+    def _settings(self) -> tuple[str, str, str, int, int]:
         entries = tuple(self.sections["project"].values())
         place = entries[0][0].place if entries else Place("", 1, 1)
         fields = Fields(Map(entries, place), "project", self.problems)
@@ -316,9 +316,10 @@ class _Reader:
         if fields.choice("week_starts", ("monday", "sunday")) == "sunday":
             message = "weeks start on Monday here (ISO 8601)"
             self.problems.error("E122", message, fields.place("week_starts"), "Write  week_starts: monday")
-        fields.read("default_adjust", values.day_count)
+        given = fields.read("default_adjust", values.day_count_or_none)
+        default_adjust = DEFAULT_ADJUST if given is None else given
         fields.done(("engine", "uses"))
-        return name, timezone, data, min_cell
+        return name, timezone, data, min_cell, default_adjust
 
     def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
         """Every definition of a section that can be read without a mistake that hides its meaning."""

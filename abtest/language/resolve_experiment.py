@@ -61,6 +61,7 @@ def resolve_experiment(
         _check_use(use, metric, experiment, problems)
         if unit_known and metric.unit in (None, experiment.unit, *FINER_UNITS):
             _check_unit(metric, use, experiment, sources, events, problems)
+            _check_covariates(metric, use, experiment, sources, events, metrics, problems)
     found = [
         _resolve_behaviour(g, events, sources, broken_events, broken_sources, problems)
         if g.condition is not None
@@ -119,13 +120,6 @@ def _check_use(use: MetricUse, metric: Metric, experiment: Experiment, problems:
             f"{use.name} looks at  over: {metric.window},  before anybody saw a variant",
             use.place,
             "Such a metric serves  adjust  and  segments.",
-        )
-    if metric.adjust is not None and (metric.adjust.metrics or metric.adjust.attributes):
-        problems.warn(
-            "W190",
-            f"{use.name} says `adjust`, and this version does not adjust: its intervals are those of the raw values",
-            use.place,
-            "Write  adjust: none  in the metric to say that this is meant.",
         )
     own = experiment.unit
     if metric.unit is None or metric.unit == own or not own:
@@ -214,6 +208,32 @@ def _check_unit(
                 f"{use.name} counts what follows the exposure, and source {experiment.exposure_source} has no time",
                 use.place,
                 "Map the time of the exposure.",
+            )
+
+
+def _check_covariates(
+    metric: Metric,
+    use: MetricUse,
+    experiment: Experiment,
+    sources: Mapping[str, Source],
+    events: Mapping[str, Event],
+    metrics: Mapping[str, Metric],
+    problems: Problems,
+) -> None:
+    """What a metric is adjusted by is known of the units that are randomised."""
+    if metric.adjust is None:
+        return
+    for name in metric.adjust.metrics:
+        if name in metrics:
+            _check_unit(metrics[name], replace(use, name=name), experiment, sources, events, problems)
+    for name, prop in metric.adjust.attributes:
+        source = sources.get(name)
+        if source is not None and experiment.unit and source.unit_path(experiment.unit) is None:
+            problems.error(
+                "E312",
+                f"{use.name} cannot be adjusted by {name}.{prop}: source {name} has no unit {quoted(experiment.unit)}",
+                use.place,
+                did_you_mean(experiment.unit, dict(source.units), f"Units of {name}"),
             )
 
 

@@ -181,6 +181,10 @@ def _check_adjust(
     tables: Problems,
 ) -> None:
     assert metric.adjust is not None
+    if metric.kind == "quantile" and (metric.adjust.metrics or metric.adjust.attributes):
+        message = f"adjust of {metric.name}: a quantile is compared as it is; means, shares and ratios are adjusted"
+        problems.error("E311", message, metric.at("adjust"), "Write  adjust: none")
+        return
     for name in metric.adjust.metrics:
         place = _place(metric, "adjust", name)
         other = metrics.get(name)
@@ -193,6 +197,19 @@ def _check_adjust(
             message = f"adjust of {metric.name}: {name} looks at  over: {other.window},  after exposure"
             hint = "Define one with  over: before 28 days"
             problems.error("E311", message, place, hint)
+        elif other.kind == "quantile":
+            message = f"adjust of {metric.name}: {name} is a quantile, which no single unit has"
+            problems.error("E311", message, place, "Use an amount, a yes or no, or a ratio.")
     for source_name, prop in metric.adjust.attributes:
         place = _place(metric, "adjust", f"{source_name}.{prop}")
-        home_of(prop, sources, f"adjust of {metric.name}", place, tables, source_name)
+        home = home_of(prop, sources, f"adjust of {metric.name}", place, tables, source_name)
+        declared_as = home.property(prop) if home is not None else None
+        if home is None or declared_as is None:
+            continue
+        if declared_as.type == "date":
+            message = (
+                f"adjust of {metric.name}: {source_name}.{prop} is a date; numbers, yes or no, and texts can be used"
+            )
+            tables.error("E311", message, place, "Export it as a number of days.")
+            continue
+        _known_before(home, f"adjust of {metric.name}", place, tables)

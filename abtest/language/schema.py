@@ -63,7 +63,7 @@ _ROLE = s.either(
 MAPS: dict[str, dict[str, Shape]] = {
     "project": {
         "name": s.PROSE, "timezone": s.ZONE, "data": s.FOLDER, "privacy": ref("privacy"), "language": s.PROSE,
-        "week_starts": s.one_of("monday"), "default_adjust": s.DAYS,
+        "week_starts": s.one_of("monday"), "default_adjust": s.DAYS_OR_NONE,
     },
     "privacy": {"min_cell": s.WHOLE},
     "source": {

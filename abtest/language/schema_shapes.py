@@ -63,6 +63,7 @@ COLUMN = matching(ATTRIBUTE)
 PERCENT = matching(rf"{_NUMBER} *%")
 DATE = matching("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 DAYS = matching(_DAYS)
+DAYS_OR_NONE = matching(f"none|{_DAYS}")
 DURATION = matching(_TICKS)
 WHOLE: Shape = {**matching("[0-9]{1,9}", "integer"), "minimum": 0}
 COUNTED: Shape = {**matching("[1-9][0-9]{0,5}", "integer"), "minimum": 1}

@@ -133,6 +133,11 @@ def day_count(text: str) -> int:
     return length
 
 
+def day_count_or_none(text: str) -> int:
+    """As `day_count`; `none` is 0."""
+    return 0 if text.strip() == "none" else day_count(text)
+
+
 def ticks(text: str, examples: str = "28 days, 2 weeks, 6 hours") -> tuple[int, Tick]:
     """A length of time in days, or in hours or minutes.
 

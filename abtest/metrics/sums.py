@@ -75,7 +75,8 @@ class Grid:
 def grids(engine: Engine, values: Values) -> dict[str, Grid]:
     """The grid of each value column, from its range over all variants."""
     table = engine.table(values.table)
-    columns = [*values.value.values(), *values.denominator.values()]
+    attributes = [c for c in values.attributes.values() if table[c].type().is_numeric()]
+    columns = [*values.value.values(), *values.denominator.values(), *attributes]
     if not columns:
         return {}
     ends = {f"{c}_{end}": getattr(table[c], end)() for c in columns for end in ("min", "max")}
@@ -126,8 +127,8 @@ def _sums(table: Any, values: Values, metric: Metric, grid: Mapping[str, Grid]) 
     v = values.value[metric.name]
     number = table[v]
     g = grid[v]
-    whole = _whole(number, g.shift, g.scale)
-    rough = _whole(number, g.shift, g.coarse)
+    whole = as_whole(number, g.shift, g.scale)
+    rough = as_whole(number, g.shift, g.coarse)
     found = {
         f"{v}_n": number.count(),
         f"{v}_1": whole.sum(),
@@ -137,7 +138,7 @@ def _sums(table: Any, values: Values, metric: Metric, grid: Mapping[str, Grid]) 
     }
     if metric.name in values.denominator:
         w = values.denominator[metric.name]
-        other = _whole(table[w], grid[w].shift, grid[w].scale)
+        other = as_whole(table[w], grid[w].shift, grid[w].scale)
         found |= {f"{w}_1": other.sum(), f"{w}_2": (other * other).sum(), f"{v}_{w}": (whole * other).sum()}
     else:
         found |= {f"{v}_r1": rough.sum(), f"{v}_r2": (rough * rough).sum(), f"{v}_r3": (rough * rough * rough).sum()}
@@ -152,7 +153,8 @@ def _sums(table: Any, values: Values, metric: Metric, grid: Mapping[str, Grid]) 
     return found
 
 
-def _whole(number: Any, shift: float, scale: float) -> Any:
+def as_whole(number: Any, shift: float, scale: float) -> Any:
+    """(number - shift) * scale as a whole number of 128 bits."""
     return ((number - shift) * scale).round().cast("decimal(18, 0)").cast("decimal(38, 0)")
 
 

@@ -30,7 +30,8 @@ _DIGITS = 12
 @dataclass(frozen=True)
 class Values:
     """Where the values of each metric stand: `value`, `denominator` (pairs), `mature`, `among` and `capped` are column
-    names; `caps` the numbers at which percentiles cut; `spots` the tables of single events of quantiles."""
+    names; `caps` the numbers at which percentiles cut; `spots` the tables of single events of quantiles; `attributes` the
+    columns of attributes (source, property) by which metrics are adjusted."""
 
     table: str
     value: Mapping[str, str]
@@ -40,6 +41,7 @@ class Values:
     among: Mapping[str, str] = field(default_factory=dict)
     caps: Mapping[str, float] = field(default_factory=dict)
     spots: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Inputs:
     """What stands in the engine: logs by name, and per-unit columns as (table, column).
 
     `attributes` are tests in conditions and `among` those of whole metrics, with the truth of a unit without a row.
-    `pre` names hidden metrics by which units are among others (1 = among).
+    `pre` names hidden metrics by which units are among others (1 = among). `covariates` are attributes (source,
+    property) that metrics are adjusted by.
     """
 
     logs: Mapping[str, Log]
@@ -57,6 +60,7 @@ class Inputs:
     attributes: Mapping[Attribute, tuple[str, str, bool]] = field(default_factory=dict)
     among: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     pre: Mapping[str, str] = field(default_factory=dict)
+    covariates: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
 
 def unit_values(engine: Engine, plan: Plan, metrics: tuple[Metric, ...], inputs: Inputs) -> Values:
@@ -184,6 +188,8 @@ class _Maker:
             wanted.setdefault(table, {})[f"o{i}"] = column
         for i, (table, column, _) in enumerate(self.inputs.among.values()):
             wanted.setdefault(table, {})[f"g{i}"] = column
+        for i, (table, column) in enumerate(self.inputs.covariates.values()):
+            wanted.setdefault(table, {})[f"c{i}"] = column
         found: list[tuple[str, str, Any]] = []
         for number, (table, columns) in enumerate(sorted(wanted.items())):
             right = self.engine.table(table)
@@ -297,10 +303,21 @@ class _Maker:
                 columns[f"v{i}"] = numbers[0]
             found["value"][metric.name] = f"v{i}"
         splits = [f"s_{d}" for d in self.inputs.segments]
+        attributes = {key: f"c{i}" for i, key in enumerate(self.inputs.covariates)}
+        for column in attributes.values():
+            columns[column] = joined[column] if joined[column].type().is_string() else joined[column].cast("float64")
         self.engine.keep(TABLE, joined.select("u", "variant", *splits, **columns))
         capped, caps = apply_caps(self.engine, TABLE, self.metrics, found["value"])
         return Values(
-            TABLE, found["value"], found["denominator"], found["mature"], capped, found["among"], caps, self.spots
+            TABLE,
+            found["value"],
+            found["denominator"],
+            found["mature"],
+            capped,
+            found["among"],
+            caps,
+            self.spots,
+            attributes,
         )
 
 

@@ -127,65 +127,63 @@ def cuped(treatment: MomentMatrix, control: MomentMatrix, *, plain: bool = False
     )
 
 
-def lin(treatment: MomentMatrix, control: MomentMatrix, *, superpopulation: bool = True) -> Adjusted | None:
-    """A slope for each arm, covariates centred at their pooled mean (Lin 2013), from moments.
+def lin(
+    treatment: MomentMatrix | Array, control: MomentMatrix | Array, *, superpopulation: bool = True
+) -> Adjusted | None:
+    """A slope for each arm, covariates centred at their pooled mean (Lin 2013).
 
-    mean_a - theta_a'(xbar_a - xbar) with variance RSS_a / ((n_a - 1 - p) n_a); `superpopulation` adds
-    (theta_t - theta_c)' S_xx (theta_t - theta_c) / N, for units that are a sample themselves (Negi & Wooldridge 2021).
-    None if no covariate is usable or an arm has fewer than two units.
+    An arm is a `MomentMatrix`, or its rows, shape (n, 1 + p): the metric, then covariates. The value of an arm is
+    mean_a - theta_a'(xbar_a - xbar). Its variance is RSS_a / ((n_a - 1 - p) n_a) from moments; from rows it is HC2
+    (MacKinnon & White 1985), residuals enlarged by their leverage, for arms of up to some fifty units, where the former
+    is too sure. `superpopulation` adds (theta_t - theta_c)' S_xx (theta_t - theta_c) / N, for units that are a sample
+    themselves (Negi & Wooldridge 2021). None if no covariate is usable or an arm has fewer than two units.
 
     >>> x_c, y_c = range(1, 11), [2, 3, 3, 6, 5, 8, 7, 10, 9, 12]
     >>> x_t, y_t = range(2, 12), [4, 4, 6, 7, 8, 8, 11, 11, 12, 15]
-    >>> found = lin(matrix_of(list(zip(y_t, x_t))), matrix_of(list(zip(y_c, x_c))), superpopulation=False)
-    >>> round(math.sqrt(found.treatment.variance + found.control.variance), 7)
-    0.3952368
+    >>> t, c = (np.column_stack(arm).astype(float) for arm in ((y_t, x_t), (y_c, x_c)))
+    >>> moments, rows = lin(matrix_of(t), matrix_of(c), superpopulation=False), lin(t, c, superpopulation=False)
+    >>> [round(math.sqrt(a.treatment.variance + a.control.variance), 7) for a in (moments, rows)]
+    [0.3952368, 0.4030308]
     """
-    kept = _kept(treatment, control)
+    if min(_size(treatment), _size(control)) < 2:
+        return None
+    matrices = [a if isinstance(a, MomentMatrix) else matrix_of(a) for a in (treatment, control)]
+    kept = _kept(matrices[0], matrices[1])
     if not kept:
         return None
-    t, c = _scaled(treatment, control, kept)
-    p = len(kept)
-    parts: list[tuple[Array, float]] = []
-    for arm in (t, c):
-        theta: Array = np.linalg.solve(arm.cross[1:, 1:], arm.cross[1:, 0])
-        squares = max(0.0, float(arm.cross[0, 0] - theta @ arm.cross[1:, 0]))
-        parts.append((theta, squares / (arm.n - 1 - p) / arm.n))
-    return _lin((t, c), parts, (t.n - 1.0 - p, c.n - 1.0 - p), kept, superpopulation)
-
-
-def lin_hc2(treatment: Array, control: Array, *, superpopulation: bool = True) -> Adjusted | None:
-    """As `lin`, with the HC2 variance of MacKinnon & White (1985): residuals enlarged by their leverage. From rows.
-
-    `treatment` and `control` have shape (n, 1 + p): the metric, then covariates. For arms of up to some fifty units,
-    where the moment formula is too sure. Sorted first, so that the order of rows changes no digit.
-
-    >>> rows = np.column_stack(([2, 3, 3, 6, 5, 8, 7, 10, 9, 12], range(1, 11))).astype(float)
-    >>> lin_hc2(rows + [1.0, 0.0], rows).cov > 0.0
-    True
-    """
-    if min(len(treatment), len(control)) < 2:
-        return None
-    matrices = matrix_of(treatment), matrix_of(control)
-    kept = _kept(*matrices)
-    if not kept:
-        return None
-    t, c = _scaled(*matrices, kept)
+    t, c = _scaled(matrices[0], matrices[1], kept)
     centre = (t.n * t.mean[1:] + c.n * c.mean[1:]) / (t.n + c.n)
-    parts: list[tuple[Array, float]] = []
-    for rows, arm in ((treatment, t), (control, c)):
-        ordered = rows[np.lexsort(rows.T[::-1])]
-        y = ordered[:, 0] / arm.size[0] - arm.mean[0]
-        x = ordered[:, [k + 1 for k in kept]] / arm.size[1:] - arm.mean[1:]
-        solved = np.linalg.solve(arm.cross[1:, 1:], x.T).T
-        theta: Array = solved.T @ y
-        weight = 1.0 / arm.n + solved @ (centre - arm.mean[1:])
-        leverage = 1.0 / arm.n + np.sum(solved * x, axis=1)
-        spare = 1.0 - leverage
-        # A unit with leverage 1 is fitted exactly: it has no residual and tells nothing about the noise.
-        noise = np.where(spare > 1e-10, (y - x @ theta) ** 2 / np.maximum(spare, 1e-10), 0.0)
-        parts.append((theta, math.fsum(weight**2 * noise)))
+    parts = [
+        _fit(arm) if isinstance(data, MomentMatrix) else _fit_rows(arm, data, kept, centre)
+        for data, arm in ((treatment, t), (control, c))
+    ]
     p = len(kept)
     return _lin((t, c), parts, (t.n - 1.0 - p, c.n - 1.0 - p), kept, superpopulation)
+
+
+def _size(arm: MomentMatrix | Array) -> int:
+    return arm.n if isinstance(arm, MomentMatrix) else len(arm)
+
+
+def _fit(arm: "_Scaled") -> tuple[Array, float]:
+    """Slopes and the variance of the adjusted mean, from moments."""
+    theta: Array = np.linalg.solve(arm.cross[1:, 1:], arm.cross[1:, 0])
+    squares = max(0.0, float(arm.cross[0, 0] - theta @ arm.cross[1:, 0]))
+    return theta, squares / (arm.n - 1 - len(theta)) / arm.n
+
+
+def _fit_rows(arm: "_Scaled", rows: Array, kept: Sequence[int], centre: Array) -> tuple[Array, float]:
+    """The same by HC2. Rows are sorted first, so that their order changes no digit."""
+    ordered = rows[np.lexsort(rows.T[::-1])]
+    y = ordered[:, 0] / arm.size[0] - arm.mean[0]
+    x = ordered[:, [k + 1 for k in kept]] / arm.size[1:] - arm.mean[1:]
+    solved = np.linalg.solve(arm.cross[1:, 1:], x.T).T
+    theta: Array = solved.T @ y
+    weight = 1.0 / arm.n + solved @ (centre - arm.mean[1:])
+    spare = 1.0 - (1.0 / arm.n + np.sum(solved * x, axis=1))
+    # A unit with leverage 1 is fitted exactly: it has no residual and tells nothing about the noise.
+    noise = np.where(spare > 1e-10, (y - x @ theta) ** 2 / np.maximum(spare, 1e-10), 0.0)
+    return theta, math.fsum(weight**2 * noise)
 
 
 @dataclass(frozen=True, slots=True)

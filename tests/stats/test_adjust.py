@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from abtest.stats.adjust import Adjusted, cuped, lin, lin_hc2, usable_covariates
+from abtest.stats.adjust import Adjusted, cuped, lin, usable_covariates
 from abtest.stats.contrast import contrast
 from abtest.stats.matrix import linearised, matrix_of, merge_matrices
 from abtest.stats.means import mean_arm, welch
@@ -56,14 +56,14 @@ def test_two_covariates_of_the_design() -> None:
     assert effect(found) == pytest.approx((0.9939394, 0.2259287), abs=1e-6)
     assert found is not None
     assert found.theta == pytest.approx((1.1060606, 1.3), abs=1e-6)
-    assert effect(lin_hc2(T2, C2, superpopulation=False)) == pytest.approx((0.9982843, 0.1990000), abs=1e-6)
+    assert effect(lin(T2, C2, superpopulation=False)) == pytest.approx((0.9982843, 0.1990000), abs=1e-6)
 
 
 def test_lin_of_the_design() -> None:
     t, c = matrix_of(T1), matrix_of(C1)
     assert effect(lin(t, c, superpopulation=False)) == pytest.approx((0.9939394, 0.3952368), abs=1e-6)
     assert effect(lin(t, c)) == pytest.approx((0.9939394, 0.4026713), abs=1e-6)
-    assert effect(lin_hc2(T1, C1, superpopulation=False)) == pytest.approx((0.9939394, 0.4030308), abs=1e-6)
+    assert effect(lin(T1, C1, superpopulation=False)) == pytest.approx((0.9939394, 0.4030308), abs=1e-6)
 
 
 def test_a_ratio_adjusted_by_the_ratio_before() -> None:
@@ -134,7 +134,7 @@ def test_lin_is_the_interacted_regression_with_hc2(arms: Any) -> None:
     t, c = arms
     y, x = design(t, c)
     fit = sm.OLS(y, np.column_stack((x, x[:, 1:2] * x[:, 2:]))).fit(cov_type="HC2")
-    found = lin_hc2(t, c, superpopulation=False)
+    found = lin(t, c, superpopulation=False)
     assert effect(found) == pytest.approx((fit.params[1], fit.bse[1]), rel=1e-7, abs=1e-9)
     assert effect(lin(matrix_of(t), matrix_of(c)))[0] == pytest.approx(fit.params[1], rel=1e-7, abs=1e-9)
 
@@ -185,7 +185,7 @@ def test_order_of_rows_changes_no_digit(arms: Any, random: Any) -> None:
     t, c = arms
     places = list(range(len(t)))
     random.shuffle(places)
-    assert lin_hc2(t[places], c) == lin_hc2(t, c)
+    assert lin(t[places], c) == lin(t, c)
 
 
 @given(st.floats(-1e300, 1e300), st.sampled_from([1e-300, 1e-150, 1.0, 1e140]))
@@ -202,7 +202,7 @@ def test_what_cannot_be_adjusted() -> None:
     assert cuped(alone, alone) is None
     constant = matrix_of([[1.0, 0.1], [2.0, 0.1], [4.0, 0.1]])
     assert cuped(constant, constant) is None
-    assert lin_hc2(T1[:1], C1) is None
+    assert lin(T1[:1], C1) is None
     assert post_stratified([(moments_of([1, 2]), moments_of([1, 2]))]) is None
     assert post_stratified([(moments_of([1]), moments_of([1, 2])), (moments_of([1, 2]), moments_of([1, 2]))]) is None
     with pytest.raises(ValueError, match="same covariates"):
@@ -246,7 +246,7 @@ def test_calibration_with_few_units_and_several_covariates() -> None:
         for name, found in (
             (cuped, cuped(*matrices)),
             (lin, lin(*matrices)),
-            ("hc2", lin_hc2(*arms)),
+            ("hc2", lin(*arms)),
         ):
             assert found is not None
             p_values[name].append(contrast(found.treatment, found.control, method="x", cov=found.cov).p_value)
