@@ -48,9 +48,12 @@ def with_history(
 
 
 def _reaches(metric: Metric, events: Mapping[str, Event], logs: Mapping[str, Log], exposed: Exposed) -> bool:
-    read = [logs[events[e].source].first for e in events_of(metric)]
-    if not read or exposed.last is None or metric.window.first is None:
-        return bool(read)
+    if exposed.last is None:
+        return False
+    # Answers have no first date before which nobody could have answered.
+    read = [logs[events[e].source].first for e in events_of(metric) if events[e].survey is None]
+    if not read or metric.window.first is None:
+        return True
     return max(read) <= exposed.last + metric.window.first
 
 

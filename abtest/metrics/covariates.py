@@ -109,6 +109,8 @@ def _length(metric: Metric, days: int) -> int | None:
         sizes.append(metric.per)
     step = math.lcm(*sizes) if sizes else 1
     length = -(-days // step) * step
+    if metric.per is None and length in sizes:
+        length += step  # a window is longer than the blocks inside it
     return length if length <= max(LONGEST, days) else None
 
 

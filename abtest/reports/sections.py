@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import MetricResult
+from abtest.reports.adjusted import goal_lead
 from abtest.reports.appendix import Plain
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
@@ -240,6 +241,8 @@ def _goal(w: Wording) -> Evidence | None:
     ]
     if more:
         leads.append(w.words("list.space").join(more))
+    if len(goals) == 1:
+        leads += [text for text in (goal_lead(w, goals[0]),) if text is not None]
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
     adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None

@@ -10,7 +10,7 @@ import pytest
 import abtest
 from abtest.analysis import health
 from abtest.analysis.arms import Arm
-from abtest.analysis.compare import Setting, adjust, compare
+from abtest.analysis.compare import Setting, compare, corrected
 from abtest.analysis.decide import Clock, decide_variant
 from abtest.analysis.result import Comparison, Result, Verdict
 from abtest.cli.run import EXIT
@@ -51,8 +51,8 @@ def test_ruling_22_holm_over_goals_and_treatments() -> None:
     from dataclasses import replace
 
     pair = [replace(rows[0], p_value=0.03), replace(rows[1], p_value=0.04)]
-    assert [(c.p_adjusted, c.state) for c in adjust(pair, "holm", 0.05)] == [(0.06, "unclear"), (0.06, "unclear")]
-    assert [c.state for c in adjust(pair, "none", 0.05)] == ["better", "better"]
+    assert [(c.p_adjusted, c.state) for c in corrected(pair, "holm", 0.05)] == [(0.06, "unclear"), (0.06, "unclear")]
+    assert [c.state for c in corrected(pair, "none", 0.05)] == ["better", "better"]
 
 
 def test_ruling_22_failed_health_hides_effects_in_every_human_form(tmp_path: Path) -> None:

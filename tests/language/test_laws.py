@@ -606,8 +606,8 @@ def test_the_hash_sees_every_key_of_a_survey() -> None:
 def test_the_whole_language_is_read_without_an_error(tmp_path: Path) -> None:
     found, problems = read(tmp_path, WHOLE)
     assert [str(p) for p in problems.errors] == []
-    # `adjust` is not heard yet, and `from_day` is an open window.
-    assert [p.code for p in problems.warnings] == ["W190", "W306", "W309"]
+    # `from_day` is an open window.
+    assert [p.code for p in problems.warnings] == ["W306", "W309"]
     assert {m.kind for m in found.metrics.values()} == set(KINDS)
     digests = [metric_hash(m, found.events) for m in found.metrics.values()]
     assert len(set(digests)) == len(digests)

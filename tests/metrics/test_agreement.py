@@ -140,6 +140,11 @@ def _first_row_is_last(patch: Patch) -> None:
     patch.setattr(plan, "counters_of", wrong)
 
 
+def _history_forgotten(patch: Patch) -> None:
+    """Rows before exposure do not count in windows before it."""
+    patch.setattr(plan, "every", lambda atom, chain: atom.ago is not None or chain.first is None)
+
+
 FAULTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (_longer_window, ""),
     (_blocks_shifted, ""),
@@ -156,6 +161,7 @@ FAULTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (_rolling_one_day_short, "per: rolling"),
     (_before_exposure_counts, ""),
     (_first_row_is_last, "first("),
+    (_history_forgotten, ""),
 )
 """Each fault with a text of definitions that it concerns: projects with it are tried first."""
 

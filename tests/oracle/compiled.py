@@ -20,13 +20,13 @@ class Seen:
 def compiled_values(project: Project, experiment: str, folder: Path, threads: int = 2) -> dict[str, dict[str, Seen]]:
     """Per metric, per unit id: what the engine computed. Units left out of the experiment are not in it."""
     chosen = project.experiments[experiment]
-    metrics = metrics_of(project, chosen)
     engine = open_engine(folder, threads=threads)
     try:
         found = prepare(engine, project, chosen, lambda _: None, strict=False)
         values = found.values(engine, found.plan(project.timezone))
         result: dict[str, dict[str, Seen]] = {}
-        for metric in metrics:
+        before = (c.metric for own in found.covariates.values() for c in own if c.metric is not None)
+        for metric in (*metrics_of(project, chosen), *before):
             columns = [name(values.value[metric.name])]
             columns.append(name(values.denominator[metric.name]) if metric.name in values.denominator else "NULL")
             columns.append(name(values.mature[metric.name]) if metric.name in values.mature else "true")

@@ -69,7 +69,8 @@ def metric_yaml(
             lines, restricted = _group(c, words, c.of((*groups, groups[-1])))
         case _:
             lines, restricted = _survey(c, words)
-    more = [*_among(c, restricted), *_adjust(c, earlier, words), f"better: {c.of(('higher', 'lower'))}"]
+    adjusted = _adjust(c, () if kind == "quantile" else earlier, words, kind != "quantile")
+    more = [*_among(c, restricted), *adjusted, f"better: {c.of(('higher', 'lower'))}"]
     return "\n".join([f"  {name}:", *(f"    {line}" for line in (*lines, *more))]) + "\n"
 
 
@@ -99,10 +100,10 @@ def _among(c: Choices, words: Vocabulary) -> list[str]:
     return [f"among: ({condition}) before {days} day{'s' * (days > 1)}"]
 
 
-def _adjust(c: Choices, earlier: tuple[str, ...], words: Vocabulary) -> list[str]:
+def _adjust(c: Choices, earlier: tuple[str, ...], words: Vocabulary, attributes: bool) -> list[str]:
     if not c.maybe(12):
         return []
-    options = [*earlier, *(["people.age"] if words.attributes else [])]
+    options = [*earlier, *(["people.age"] if words.attributes and attributes else [])]
     return [f"adjust: [{', '.join(options)}]" if options else "adjust: none"]
 
 
