@@ -21,7 +21,9 @@ CLOSE = 1e-9
 
 def same(wanted: UnitValue, got: Seen, before: bool = False) -> bool:
     if wanted.value is None or got.value is None:
-        return wanted.value is None and got.value is None and (before or (wanted.reason == "immature") == (not got.mature))
+        return (
+            wanted.value is None and got.value is None and (before or (wanted.reason == "immature") == (not got.mature))
+        )
     pairs = [(wanted.value, got.value)]
     if wanted.denominator is not None:
         if got.denominator is None:
@@ -75,7 +77,9 @@ def disagreements(case: Case, wanted: Wanted | None = None) -> list[str]:
         if every:
             before, hidden = before_values(case, project)
             # What no log reaches back for is left out of the plan.
-            unseen = [n for n, own in before.items() if n not in compiled and all(v.value is None for v in own.values())]
+            unseen = [
+                n for n, own in before.items() if n not in compiled and all(v.value is None for v in own.values())
+            ]
             every |= {n: own for n, own in before.items() if n not in unseen}
             definitions |= hidden
         for name, values in every.items():
