@@ -15,7 +15,8 @@ class Arm:
     """One metric in one variant (of one segment): exposed = used + immature + missing.
 
     `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no, `quantile` when it is one. All
-    None without used units. `covaried`: with what it is adjusted by.
+    None without used units. `covaried`: with what it is adjusted by. `values`: units per
+    value, `ordered`: order statistics of a quantile, where a test needs them.
     """
 
     exposed: int
@@ -28,6 +29,8 @@ class Arm:
     counts: Counts | None = None
     quantile: Quantile | None = None
     covaried: Covaried | None = None
+    values: tuple[tuple[float, int], ...] | None = None
+    ordered: tuple[float, ...] = ()
 
 
 def arm_of(sums: ArmSums) -> Arm:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "abtest.result/1"
 
+Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "none"]
 Verdict = Literal["ship", "dont_ship", "keep_running", "dont_decide"]
 Role = Literal["goal", "guardrail", "secondary", "explore", "part"]
 Better = Literal["higher", "lower"]
@@ -46,11 +47,66 @@ class MarginResult:
     label: GuardrailLabel
 
 
+Scale = Literal["value", "chance", "odds", "hazard"]
+"""What an effect is a difference of: values of the metric; the chance that a unit of the treatment is higher than one of
+the control, less one half; the log odds of being higher; minus the log hazard of the event."""
 Unadjusted = Literal[
-    "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
+    "test", "clustered", "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
 ]  # fmt: skip
-"""Why an effect is not adjusted: it is turned off, has no meaning for the kind, the metric is only explored, no log
-reaches back before exposure, or there is too little to adjust by."""
+"""Why an effect is not adjusted: another test was asked for, whole clusters were randomised, it is turned off, has no
+meaning for the kind, the metric is only explored, no log reaches back before exposure, or there is too little to adjust
+by."""
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests against the smallest relative change worth acting on, `size`; `shown` when both reject."""
+
+    size: float
+    p_value: float | None
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A metric looked at by another method than its own; it decides nothing. `variant` None: all variants together.
+
+    `estimate` depends on `method`: the chance that a unit of the treatment is higher (`brunner_munzel`), an odds ratio
+    (`proportional_odds`), a hazard ratio (`log_rank`), nothing for tests of whole tables (`homogeneity`).
+    """
+
+    method: str
+    variant: str | None
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    estimate: Interval | None = None
+    statistic: float | None = None
+    df: float | None = None
+    p_value: float | None = None
+    values: Mapping[str, Number | str | None] | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Shares of the control and of the treatment at `at`, and the difference between them."""
+
+    at: float
+    control: Interval
+    treatment: Interval
+    difference: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`dose`: the share of units with at least `at`, with a band of the difference that holds over the whole curve, and
+    the p-value of "no difference anywhere". `survival`: the share still without the event after `at`."""
+
+    kind: Literal["dose", "survival"]
+    variant: str
+    points: tuple[CurvePoint, ...]
+    status: Literal["ok", "no_test"] = "ok"
+    reason: str | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +135,9 @@ class Comparison:
 
     `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
     `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
-    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not.
+    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not. `scale` is not "value" for tests
+    that do not compare values. `equivalence`: is it shown to be smaller than the change worth acting on? `selected`: the
+    wider intervals of what a false discovery rate picked out (Benjamini & Yekutieli 2005).
     """
 
     variant: str
@@ -99,6 +157,10 @@ class Comparison:
     always_valid_absolute: Interval | None = None
     adjustment: Adjustment | None = None
     unadjusted: Unadjusted | None = None
+    scale: Scale = "value"
+    equivalence: Equivalence | None = None
+    selected: Interval | None = None
+    selected_absolute: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +196,7 @@ class MetricResult:
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
+    `beside` and `curves` are other looks at it.
     """
 
     key: str
@@ -158,6 +221,8 @@ class MetricResult:
     cap: float | None = None
     definition: tuple[tuple[str, str], ...] = ()
     histogram: tuple[Bin, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,9 +357,10 @@ class PlanInfo:
     guardrail_alpha: float
     power: float
     detect: float | None
-    correct_goal: Literal["holm", "none"]
+    correct_goal: Correction
     srm_alpha: float
-    correct_secondary: Literal["bh", "holm", "none"] = "none"
+    correct_secondary: Correction = "none"
+    lift: Literal["fieller", "delta", "log"] = "fieller"
 
 
 @dataclass(frozen=True)

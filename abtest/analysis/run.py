@@ -9,18 +9,21 @@ from typing import Any
 from abtest.analysis import health
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
-from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
+from abtest.analysis.beside import beside_of, curves_of, group_test
+from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
+from abtest.analysis.families import corrected
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
-from abtest.analysis.quantiles import quantile_of
+from abtest.analysis.quantiles import ordered_of, quantile_of
 from abtest.analysis.result import (
     SCHEMA,
     Comparison,
     ExperimentInfo,
     HealthCheck,
+    Interval,
     Ledger,
     MetricResult,
     PlanInfo,
@@ -38,6 +41,7 @@ from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
+from abtest.metrics.value_counts import needs_counts, value_counts
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
@@ -117,10 +121,13 @@ class _Run:
         self.progress("statistics")
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
-        metrics = self._corrected(metrics)
+        metrics = tuple(self._with_groups(m, by_variant) for m in metrics)
+        metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
         checks = self._health(found, ledgers, metrics, by_variant, clock)
-        decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
+        decision = decide(
+            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
+        )
         segments = split_goals(
             self.engine,
             values,
@@ -165,7 +172,11 @@ class _Run:
             if metric.quantile is not None:
                 for i, v in enumerate(self.ids):
                     cut = quantile_of(self.engine, values, metric, i)
-                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut)
+                    ordered = ordered_of(self.engine, values, metric, i) if metric.test == "bootstrap" else ()
+                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut, ordered=ordered)
+            if needs_counts(metric):
+                for (_, i), pairs in value_counts(self.engine, values, metric).items():
+                    found[metric.name][self.ids[i]] = replace(found[metric.name][self.ids[i]], values=pairs)
         return found
 
     def _clock(
@@ -241,33 +252,70 @@ class _Run:
                 self._comparison(metric, use, v.id, by_variant[v.id], control, setting)
                 for v in self.experiment.treatments
             ),
-            detect=use.detect
-            if use.detect is not None
-            else (self.experiment.plan.detect if use.role == "goal" else None),
+            detect=self._detect(use),
             stamps=_stamps(metric),
             mature_on=mature_on,
             part_of=metric.part_of,
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),
+            beside=beside_of(metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha),
+            curves=curves_of(
+                metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha, self.project.min_cell
+            ),
         )
 
     def _comparison(
         self, metric: Metric, use: MetricUse, variant: str, treatment: Arm, control: Arm, setting: Setting
     ) -> Comparison:
-        found = compare(metric, use, variant, treatment, control, setting)
+        found = compare(metric, use, variant, treatment, control, setting, self._detect(use))
         return replace(found, unadjusted=found.unadjusted or self.unadjusted.get(metric.name))
 
-    def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
-        """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
-        plan = self.experiment.plan
-        for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
-            family = [c for m in metrics if m.role == role for c in m.comparisons]
-            adjusted = iter(corrected(family, method, plan.alpha))
-            metrics = tuple(
-                replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == role else m
-                for m in metrics
+    def _with_groups(self, metric: MetricResult, by_variant: Mapping[str, Mapping[str, Arm]]) -> MetricResult:
+        """A group is first asked as a whole, where every unit stands in just one of its cells."""
+        definition = self.definitions[metric.key]
+        if definition.group is None or definition.part_of is not None or definition.per is not None:
+            return metric
+        cells = tuple(
+            m.name for m in self.metrics if m.part_of == metric.key and m.group is not None and m.group.how == "is"
+        )
+        if len(cells) < 2:
+            return metric
+        tested = group_test({cell: by_variant[cell] for cell in cells}, cells)
+        return replace(metric, beside=(*metric.beside, *tested))
+
+    def _value(self) -> tuple[str, ...]:
+        """The metrics against which goals are weighed: guardrails in money, or of phase `value`."""
+        return tuple(
+            u.name
+            for u in self.experiment.metrics
+            if u.role == "guardrail"
+            and (
+                self.definitions[u.name].phase == "value" or self.definitions[u.name].unit_of_value.startswith("money")
             )
+        )
+
+    def _detect(self, use: MetricUse) -> float | None:
+        """The smallest relative change worth acting on; the plan speaks of goals."""
+        return use.detect if use.detect is not None else self.experiment.plan.detect if use.role == "goal" else None
+
+    def _corrected(
+        self, metrics: tuple[MetricResult, ...], by_variant: Mapping[str, Mapping[str, Arm]], setting: Setting
+    ) -> tuple[MetricResult, ...]:
+        """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
+        plan, baseline = self.experiment.plan, self.experiment.baseline
+
+        def wider(metric: str, variant: str, alpha: float) -> tuple[Interval | None, Interval | None]:
+            arms = by_variant[metric]
+            at_level = replace(setting, plan=replace(plan, alpha=alpha))
+            use = replace(self.uses[metric], margin=None)
+            again = compare(self.definitions[metric], use, variant, arms[variant], arms[baseline], at_level)
+            return again.relative, again.absolute
+
+        for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
+            family = corrected([m for m in metrics if m.role == role], baseline, method, plan.alpha, wider)
+            done = {m.key: m for m in family}
+            metrics = tuple(done.get(m.key, m) for m in metrics)
         return metrics
 
     def _health(
@@ -368,7 +416,15 @@ class _Run:
     def _plan(self) -> PlanInfo:
         p = self.experiment.plan
         return PlanInfo(
-            p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary
+            p.method,
+            p.alpha,
+            p.guardrail_alpha,
+            p.power,
+            p.detect,
+            p.correct_goal,
+            p.srm_alpha,
+            p.correct_secondary,
+            p.lift,
         )
 
     def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:

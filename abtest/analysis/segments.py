@@ -14,6 +14,7 @@ from abtest.language.model import Experiment, Metric, MetricUse
 from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
+from abtest.metrics.value_counts import Counted, needs_counts, value_counts
 from abtest.sources.engine import Engine
 from abtest.stats.distributions import chi_square_upper
 
@@ -39,9 +40,26 @@ def split_goals(
         table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
         own = Covariates({m.name: covariates.entries[m.name] for m, _ in goals if m.name in covariates.entries})
         covaried = covaried_arms(engine, values, own, table, f"s_{segment.name}", grid)
+        counted = {
+            m.name: value_counts(engine, values, m, f"s_{segment.name}")
+            for m, _ in goals
+            if m.test is not None and needs_counts(m)
+        }
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
-                found.append(_split(segment.name, metric, use, experiment, table, covaried, setting, min_cell))
+                found.append(
+                    _split(
+                        segment.name,
+                        metric,
+                        use,
+                        experiment,
+                        table,
+                        covaried,
+                        counted.get(metric.name, {}),
+                        setting,
+                        min_cell,
+                    )
+                )
     return tuple(found)
 
 
@@ -52,6 +70,7 @@ def _split(
     experiment: Experiment,
     table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
     covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    counted: Mapping[tuple[Any, int], Counted],
     setting: Setting,
     min_cell: int,
 ) -> SegmentResult:
@@ -59,7 +78,7 @@ def _split(
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, covaried, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {v.id: _arm(table, covaried, counted, label, i, metric.name) for i, v in enumerate(experiment.variants)}
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
@@ -80,13 +99,15 @@ def _label(value: Any) -> str:
 def _arm(
     table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
     covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    counted: Mapping[tuple[Any, int], Counted],
     label: str,
     variant: int,
     metric: str,
 ) -> Arm | None:
     for (value, number), row in table.items():
         if number == variant and _label(value) == label:
-            return replace(arm_of(row[metric]), covaried=covaried.get((value, number), {}).get(metric))
+            found = covaried.get((value, number), {}).get(metric)
+            return replace(arm_of(row[metric]), covaried=found, values=counted.get((value, number)))
     return None
 
 

@@ -40,7 +40,7 @@ from abtest.language.model import Column, Event, Experiment, Metric, Project, Ra
 _NOT_MEANING = frozenset({
     "title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure",
     "parts", "rank", "known", "among", "window", "cap", "group", "survey", "status", "use", "uses", "dimension", "phase",
-    "show", "part_of",
+    "show", "part_of", "test",
 })  # fmt: skip
 _DEFAULTS = {"clock": "date", "per_unit": "tick", "rolling": False, "tick": "day", "end": False}
 """What need not be said, so that later additions to the language leave older hashes alone."""
@@ -242,6 +242,7 @@ def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:
     return {
         "default": project.default_adjust,
         "metrics": {name: plain(adjust) for name, adjust in sorted(named.items()) if adjust is not None},
+        "tests": {u.name: t for u in experiment.metrics if (t := project.metrics[u.name].test) is not None},
         "before": {n: canonical_metric(project.metrics[n], project.events) for n in before},
     }
 

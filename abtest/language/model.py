@@ -66,6 +66,7 @@ __all__ = [
     "Cap",
     "Clock",
     "Column",
+    "Correction",
     "Cross",
     "DecideRule",
     "Event",
@@ -145,6 +146,9 @@ class Segment:
     place: Place = field(default_factory=nowhere, compare=False)
 
 
+Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "none"]
+
+
 @dataclass(frozen=True)
 class Plan:
     method: Literal["fixed", "sequential"] = "fixed"
@@ -152,9 +156,10 @@ class Plan:
     guardrail_alpha: float = 0.025
     power: float = 0.8
     detect: float | None = None
-    correct_goal: Literal["holm", "none"] = "holm"
-    correct_secondary: Literal["bh", "holm", "none"] = "none"
+    correct_goal: Correction = "holm"
+    correct_secondary: Correction = "none"
     srm_alpha: float = 0.001
+    lift: Literal["fieller", "delta", "log"] = "fieller"
 
 
 @dataclass(frozen=True)

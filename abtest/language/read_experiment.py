@@ -18,6 +18,8 @@ from abtest.problems import Place, Problems, quoted
 
 ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
+GOAL_CORRECTIONS = ("holm", "hochberg", "bonferroni", "dunnett", "none")
+SECONDARY_CORRECTIONS = ("bh", "by", "holm", "hochberg", "bonferroni", "none")
 _LATER = ("targets", "decision", "uses", "common_window", "phases")
 _LATER_PLAN = ("looks", "spending")
 _DEFAULT_VERDICTS: dict[str, Any] = {
@@ -257,9 +259,10 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
     secondary: Any = "none"
     if correct is not None:
         families = Fields(correct, "correct", problems)
-        goal = families.choice("goal", ("holm", "none")) or "holm"
-        secondary = families.choice("secondary", ("bh", "holm", "none")) or "none"
+        goal = families.choice("goal", GOAL_CORRECTIONS) or "holm"
+        secondary = families.choice("secondary", SECONDARY_CORRECTIONS) or "none"
         families.done()
+    lift: Any = inner.choice("lift", ("fieller", "delta", "log")) or "fieller"
     plan = Plan(
         method=method,
         alpha=inner.read("alpha", values.fraction) or default.alpha,
@@ -269,6 +272,7 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
         correct_goal=goal,
         correct_secondary=secondary,
         srm_alpha=inner.read("srm_alpha", values.fraction) or default.srm_alpha,
+        lift=lift,
     )
     inner.done(_LATER_PLAN)
     for key, value in (("alpha", plan.alpha), ("guardrail_alpha", plan.guardrail_alpha), ("srm_alpha", plan.srm_alpha)):

@@ -23,6 +23,7 @@ from abtest.language.model import (
 )
 from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
 from abtest.language.resolve_parts import home_of
+from abtest.language.statistical_tests import WITHOUT_MARGIN
 from abtest.language.suggest import did_you_mean
 from abtest.language.yaml import Text
 from abtest.problems import Problems, quoted
@@ -104,6 +105,13 @@ def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUs
             f'guardrail {use.name} has no margin, so "held" cannot be decided',
             use.place,
             f"Write  {{{use.name}: {{margin: 2%}}}}  with the loss that you would still accept",
+        )
+    if use.role == "guardrail" and metric.test in WITHOUT_MARGIN:
+        problems.error(
+            "E318",
+            f"guardrail {use.name}: the test {metric.test} does not say whether a margin is held",
+            use.place,
+            f"Remove  test  from metric {use.name}.",
         )
     if margin is not None:
         # A margin of the metric itself has been judged with the metric.

@@ -19,10 +19,11 @@ from abtest.language.catalogue import PREFIX, entries
 from abtest.language.measures import RESERVED
 from abtest.language.model import SourceKind
 from abtest.language.project import SECTIONS
-from abtest.language.read_experiment import ROLES
+from abtest.language.read_experiment import GOAL_CORRECTIONS, ROLES, SECONDARY_CORRECTIONS
 from abtest.language.read_kinds import KINDS, MAX_STEPS
 from abtest.language.read_metrics import CLOCKS
 from abtest.language.schema_shapes import Shape
+from abtest.language.statistical_tests import TESTS
 from abtest.language.yaml import Map, Text
 from abtest.shipped import shipped
 
@@ -104,7 +105,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "group": s.ID, "survey": s.ID, "retention": CONDITION, "churn": s.ID, "column": s.COLUMN, "uses": ref("uses"),
         "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
         "from_day": s.DAY_NUMBER, "silent": s.DAYS, **_TIMING, "value": s.FOLD, "missing": s.MISSING, "cap": s.CAP,
-        "show": s.one_of("histogram"), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
+        "show": s.one_of("histogram", "dose"), "test": s.one_of(*TESTS), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
         "immature": s.one_of("drop", "keep"), "unit": s.ID, "among": s.EXPRESSION, "adjust": s.ADJUST,
         "better": s.one_of("higher", "lower"), "margin": s.MARGIN, "title": s.PROSE, "description": s.PROSE,
         "owner": s.PROSE, "tags": s.one_or_more(s.PROSE), "version": s.WHOLE,
@@ -133,8 +134,9 @@ MAPS: dict[str, dict[str, Shape]] = {
     "plan": {
         "method": s.one_of("fixed", "sequential"), "alpha": s.PERCENT, "guardrail_alpha": s.PERCENT,
         "power": s.PERCENT, "detect": s.PERCENT, "correct": ref("correct"), "srm_alpha": s.PERCENT,
+        "lift": s.one_of("fieller", "delta", "log"),
     },
-    "correct": {"goal": s.one_of("holm", "none"), "secondary": s.one_of("bh", "holm", "none")},
+    "correct": {"goal": s.one_of(*GOAL_CORRECTIONS), "secondary": s.one_of(*SECONDARY_CORRECTIONS)},
     "outcome": {"when": s.RULE, "verdict": s.one_of("ship", "dont_ship", "keep_running", "dont_decide")},
 }  # fmt: skip
 """The keys of each map, by the name of the map. Sections and names that people choose are not keys."""
@@ -148,7 +150,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 _WORDS = (
     "title", "description", "owner", "tags", "version", "status", "use", "dimension", "phase", "examples", "better",
-    "margin", "unit", "among", "adjust",
+    "margin", "unit", "among", "adjust", "test",
 )  # fmt: skip
 _WINDOW = ("over", "clock", "immature")
 _ANCHOR = ("starting_at", "within")

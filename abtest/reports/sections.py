@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from abtest.analysis.result import MetricResult
 from abtest.reports.adjusted import goal_lead
 from abtest.reports.appendix import Plain
+from abtest.reports.beside import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.numbers import decimals_for
@@ -242,10 +243,11 @@ def _goal(w: Wording) -> Evidence | None:
     if more:
         leads.append(w.words("list.space").join(more))
     if len(goals) == 1:
-        leads += [text for text in (goal_lead(w, goals[0]),) if text is not None]
+        leads += [text for text in (equivalence_lead(w, goals[0]), goal_lead(w, goals[0])) if text is not None]
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
-    adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None
+    method = w.result.plan.correct_goal
+    adjusted = f"goal.adjusted_{method}" if (len(goals) > 1 or w.many) and method != "none" else None
     if w.early and not banded:
         caption = w.words("goal.caption", control=w.control)  # without a band no label is read before the end
     else:
@@ -303,8 +305,12 @@ def _secondary(w: Wording) -> Evidence | None:
     ]
     adjusted = f"secondary.{w.result.plan.correct_secondary}" if len(metrics) > 1 else None
     caption = _caption(w, "secondary.caption", metrics, adjusted)
+    wide = selected_table(w)
     return Evidence(
-        w.words("sections.secondary.title"), tuple(leads), (metric_tables(w, metrics, "secondary", caption),)
+        w.words("sections.secondary.title"),
+        tuple(leads),
+        (metric_tables(w, metrics, "secondary", caption),),
+        () if wide is None else (wide,),
     )
 
 
@@ -349,7 +355,12 @@ def _parts(w: Wording) -> Evidence | None:
         parts += [parent] if parent.kind == "funnel" else []
         caption = w.words("parts.caption", metric=w.metric(parent), control=w.control)
         tables.append(metric_tables(w, parts, "explore", caption))
-    plain = tuple(_spread(w, m) for m in w.result.metrics if m.histogram)
+    looks = beside_table(w)
+    plain = (
+        *([looks] if looks is not None else []),
+        *(_spread(w, m) for m in w.result.metrics if m.histogram),
+        *curve_tables(w),
+    )
     if not tables and not plain:
         return None
     return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)

@@ -168,7 +168,8 @@ def _forest(
     """Rows in the unit that most of them share get one scale; the others say that they are not on it."""
     units = [_unit(draft) for draft in drafts if draft.shown is not None]
     # Ties go to the relative scale, so that the choice does not hang on the order of the rows.
-    unit = max(sorted(set(units)), key=lambda u: (units.count(u), u == "relative"), default="relative")
+    usual = [u for u in units if u not in ("chance", "odds", "hazard")]
+    unit = max(sorted(set(usual)), key=lambda u: (usual.count(u), u == "relative"), default="relative")
     on_scale = [d for d in drafts if d.shown is not None and _unit(d) == unit]
     include = [dashed] if dashed is not None and unit == "relative" and on_scale else []
     scale = forest_scale([d.shown.bounds for d in on_scale if d.shown], include)
@@ -180,7 +181,8 @@ def _forest(
             if draft.shown is not None and _unit(draft) == unit:
                 row = replace(row, mark=mark(scale, draft.shown.bounds))
             elif draft.shown is not None:
-                row = replace(row, aside=w.words("table.other_scale"))
+                scale_words = f"table.scale.{draft.shown.scale}"
+                row = replace(row, aside=w.words(scale_words))
             if draft.overall is not None and draft.overall.relative == (unit == "relative"):
                 row = replace(row, stripe=stripe(scale, draft.overall.bounds))
             done.append(row)
@@ -192,6 +194,8 @@ def _forest(
 
 def _unit(draft: _Draft) -> str:
     assert draft.shown is not None
+    if draft.shown.scale != "value":
+        return draft.shown.scale
     return "relative" if draft.shown.relative else draft.metric.unit_of_value
 
 

@@ -27,7 +27,7 @@ from .samples import build, nasty
 
 REASONS = (
     "goal_better", "goal_worse", "guardrail_broken", "guardrail_not_shown", "no_clear_gain", "health_failed",
-    "too_early", "no_test", "custom_rule",
+    "too_early", "no_test", "custom_rule", "engagement_trap",
 )  # fmt: skip
 CHECKS = (
     "srm", "mixed_exposure", "missing_units", "unit_loss", "maturity", "runtime", "row_loss", "exposure_before_start",
