@@ -11,9 +11,18 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from abtest.analysis.result import SCHEMA, Result
 
-
 ASIDE = frozenset(
-    {"adjustment", "unadjusted", "scale", "equivalence", "selected", "selected_absolute", "clustering", "beside", "curves"}
+    {
+        "adjustment",
+        "unadjusted",
+        "scale",
+        "equivalence",
+        "selected",
+        "selected_absolute",
+        "clustering",
+        "beside",
+        "curves",
+    }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting
@@ -63,6 +63,9 @@ def compare(
     fixed = with_lift(procedure.infer(alpha, None), procedure, plan.lift)
     band, band_p = always_valid(procedure, alpha, setting.progress)
     band = with_lift(band, procedure, plan.lift)
+    if metric.unit_of_value == "points":
+        # A score such as NPS is an absolute number: 20 % more of 3 points says nothing.
+        fixed, band = (replace(i, relative=None, relative_reason="score") for i in (fixed, band))
     judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
     shown = band if plan.method == "sequential" else fixed
     needs_band = setting.early or plan.method == "sequential"
@@ -85,7 +88,9 @@ def compare(
         adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
         unadjusted=procedure.unadjusted,
         scale=procedure.scale,
-        equivalence=None if detect is None else equivalence(procedure, judged, detect, plan.alpha),
+        equivalence=None
+        if detect is None or metric.unit_of_value == "points"
+        else equivalence(procedure, judged, detect, plan.alpha),
     )
 
 

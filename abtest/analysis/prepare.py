@@ -19,6 +19,7 @@ from abtest.metrics.labels import label_segments
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.plan import Extent, Plan, make_plan
 from abtest.metrics.units import Inputs, Values, unit_values
+from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
 from abtest.sources.engine import Engine
 from abtest.sources.events import Log, read_log
@@ -138,7 +139,8 @@ class _Reader:
         if adjusted:
             self.covariates, self.unadjusted = find_covariates(metrics, project, experiment)
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
-        self.hidden = (*among, *splits, *dict.fromkeys(before))
+        raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
+        self.hidden = (*among, *splits, *dict.fromkeys(before), *raw)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}

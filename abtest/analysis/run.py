@@ -18,6 +18,7 @@ from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.quantiles import ordered_of, quantile_of
+from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
     SCHEMA,
     Comparison,
@@ -41,7 +42,7 @@ from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.metrics.value_counts import needs_counts, value_counts
+from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
@@ -121,6 +122,7 @@ class _Run:
         self.progress("statistics")
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
+        metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(m, by_variant) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
@@ -175,7 +177,7 @@ class _Run:
                     ordered = ordered_of(self.engine, values, metric, i) if metric.test == "bootstrap" else ()
                     found[metric.name][v] = replace(found[metric.name][v], quantile=cut, ordered=ordered)
             if needs_counts(metric):
-                for (_, i), pairs in value_counts(self.engine, values, metric).items():
+                for (_, i), pairs in value_counts(self.engine, values, raw_answer(metric) or metric).items():
                     found[metric.name][self.ids[i]] = replace(found[metric.name][self.ids[i]], values=pairs)
         return found
 
@@ -270,6 +272,16 @@ class _Run:
     ) -> Comparison:
         found = compare(metric, use, variant, treatment, control, setting, self._detect(use))
         return replace(found, unadjusted=found.unadjusted or self.unadjusted.get(metric.name))
+
+    def _with_reliability(self, metric: MetricResult, found: Prepared) -> MetricResult:
+        """For a scale of several items: do they measure one thing?"""
+        name_ = self.definitions[metric.key].survey
+        survey = None if name_ is None or metric.part_of else self.project.surveys.get(name_)
+        if survey is None or len(survey.columns) < 2 or survey.source not in found.raws:
+            return metric
+        source = self.project.sources[survey.source]
+        looked = reliability_of(self.engine, survey, source, found.raws[survey.source], self.experiment.unit)
+        return replace(metric, beside=(*metric.beside, looked))
 
     def _with_groups(self, metric: MetricResult, by_variant: Mapping[str, Mapping[str, Arm]]) -> MetricResult:
         """A group is first asked as a whole, where every unit stands in just one of its cells."""

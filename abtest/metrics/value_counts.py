@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from abtest.language.conditions import with_atoms
 from abtest.language.model import Metric
 from abtest.language.statistical_tests import OF_RANKS, OF_TIMES
 from abtest.metrics.units import Values
@@ -20,6 +22,19 @@ def needs_counts(metric: Metric) -> bool:
         return False
     ranked = metric.kind in ("time_to", "survey") or (metric.group is not None and metric.group.how == "rank")
     return ranked or metric.show is not None or metric.test in (*OF_RANKS, *OF_TIMES)
+
+
+RAW = "raw: "
+"""How the names of hidden metrics begin that hold an answer as it was given, where the score keeps less of it."""
+
+
+def raw_answer(metric: Metric) -> Metric | None:
+    """The answer itself of a survey whose score is not the answer: 0 to 10 instead of promoter or detractor."""
+    measure = metric.measure
+    if metric.survey is None or metric.part_of is not None or measure is None or metric.unit_of_value != "points":
+        return None
+    own = with_atoms(measure, lambda atom: replace(atom, prop=f"{metric.survey}.answer"))
+    return replace(metric, name=f"{RAW}{metric.name}", measure=own, cap=None, adjust=None, show=None, margin=None)
 
 
 def value_counts(

@@ -32,6 +32,8 @@ def _row(w: Wording, metric: MetricResult, one: Beside) -> tuple[str, ...]:
 
 def _result(w: Wording, one: Beside) -> str:
     estimate = one.estimate
+    if one.method == "cronbach_alpha" and estimate is not None:
+        return _reliability(w, one)
     if estimate is None or estimate.low is None or estimate.high is None:
         return w.words(f"beside.{one.method}.plain")
     chance = one.method == "brunner_munzel"
@@ -41,6 +43,24 @@ def _result(w: Wording, one: Beside) -> str:
 
     slots = {"estimate": write(estimate.estimate), "low": write(estimate.low), "high": write(estimate.high)}
     return w.words(f"beside.{one.method}.result", **slots)
+
+
+def _reliability(w: Wording, one: Beside) -> str:
+    values, estimate = one.values or {}, one.estimate
+    assert estimate is not None
+    text = w.words(
+        "beside.cronbach_alpha.result",
+        estimate=w.numbers.fixed(estimate.estimate, 2),
+        low=None if estimate.low is None else w.numbers.fixed(estimate.low, 2),
+        high=None if estimate.high is None else w.numbers.fixed(estimate.high, 2),
+        band=w.words(f"beside.cronbach_alpha.band.{values.get('band')}"),
+        items=w.count(int(values.get("items") or 0)),
+    )
+    suspects = str(values.get("suspects") or "")
+    if not suspects:
+        return text
+    turned = w.words("beside.cronbach_alpha.suspects", list=w.name(suspects, 120))
+    return w.words("list.space").join([text, turned])
 
 
 def curve_tables(w: Wording) -> list[Plain]:

@@ -6,19 +6,23 @@ order statistic at a binomial index, so drawing rows is not needed (Schultzberg 
 at all: each arm is represented by order statistics at equally probable indices, and all pairs are compared.
 
 What can go wrong: events of one unit are not independent (use `quantiles`, which respects units); ties make the
-difference lumpy; an extreme quantile of few units has no interval.
+difference lumpy and the interval as coarse as the values; an extreme quantile of few units has no interval, and no
+bootstrap either, since there is no value beyond the last one to stand for the tail.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from abtest.stats.distributions import check_alpha
 from abtest.stats.inference import Estimate, Inference, no_test
 
+Floats = npt.NDArray[np.float64]
 POINTS = 401
 """Order statistics per arm in the bootstrap: the ends of a 95 % interval are then off by less than .1 % in level."""
 
@@ -26,7 +30,7 @@ POINTS = 401
 @dataclass(frozen=True, slots=True)
 class RankInterval:
     """The order statistics `low` and `high` (ranks from 1; None: there is none) hold the quantile with probability
-    `coverage`, at least 1 - alpha when both are given."""
+    `coverage`, at least 1 - alpha. Where values tie, the ends belong to the interval and the probability is a bound."""
 
     low: int | None
     high: int | None
@@ -44,33 +48,40 @@ def rank_interval(n: int, at: float, *, alpha: float = 0.05) -> RankInterval:
     (6, 15, 0.9586105)
     """
     check_alpha(alpha)
-    if n < 1 or not 0.0 < at < 1.0:
-        raise ValueError(f"need units and a level strictly between 0 and 1, got {n} and {at!r}")
-    first, cumulated = _binomial_cdf(n, at)
-    below = first + int(np.searchsorted(cumulated, alpha / 2.0, side="right"))  # how many k have P(B <= k) <= alpha / 2
-    low = below if below > first else None
-    above = first + int(np.searchsorted(cumulated, 1.0 - alpha / 2.0, side="left")) + 1
-    high = above if above <= n else None
-    left = float(cumulated[low - 1 - first]) if low is not None else 0.0
-    right = float(cumulated[high - 1 - first]) if high is not None else 1.0
-    return RankInterval(low, high, right - left)
+    _check(n, at)
+    first, left, right = _binomial_tails(n, at, alpha / 2.0)
+    below = int(np.searchsorted(left, alpha / 2.0, side="right"))  # of how many k is P(B <= k) small enough
+    above = len(right) - int(np.searchsorted(right[::-1], alpha / 2.0, side="right"))  # the first small P(B > k)
+    low = first + below if below else None
+    high = first + above + 1 if first + above + 1 <= n else None
+    missed = (float(left[below - 1]) if low is not None else 0.0) + (float(right[above]) if high is not None else 0.0)
+    return RankInterval(low, high, 1.0 - missed)
 
 
 def bootstrap_ranks(n: int, at: float, points: int = POINTS) -> tuple[int, ...]:
     """Ranks (from 1) of `points` equally probable order statistics of the bootstrap distribution of a quantile.
 
     The replicate of the quantile `at` is the order statistic with a binomial (n + 1, at) index (Schultzberg & Ankargren
-    2022); these are the indices at the levels (i + 1/2) / points. Non-decreasing, within 1..n.
+    2022); these are the indices at the levels (i + 1/2) / points, non-decreasing, within 1..n. Where one of them would lie
+    outside, too few units are beyond the quantile for a bootstrap: then there is only the middle rank, a tuple of one.
+    401 points need 9 units for the median, 63 for a 90th percentile, 665 for a 99th. Raises ValueError for n < 1, fewer
+    than two points and levels outside (0, 1).
 
     >>> ranks = bootstrap_ranks(1000, 0.9)
     >>> ranks[10], ranks[200], ranks[390]
     (882, 901, 919)
+    >>> bootstrap_ranks(5, 0.9)
+    (5,)
     """
-    if n < 1 or not 0.0 < at < 1.0:
-        raise ValueError(f"need units and a level strictly between 0 and 1, got {n} and {at!r}")
-    first, cumulated = _binomial_cdf(n + 1, at)
+    _check(n, at)
+    if points < 2:
+        raise ValueError(f"need at least two points, got {points}")
     levels = (np.arange(points) + 0.5) / points
-    return tuple(np.clip(first + np.searchsorted(cumulated, levels), 1, n).tolist())
+    first, left, _ = _binomial_tails(n + 1, at, 0.5 / points)
+    ranks = first + np.searchsorted(left, levels)
+    if ranks[0] < 1 or ranks[-1] > n:
+        return (min(max(int(ranks[points // 2]), 1), n),)
+    return tuple(ranks.tolist())
 
 
 def bootstrap_contrast(
@@ -78,37 +89,72 @@ def bootstrap_contrast(
 ) -> Inference:
     """The difference of two quantiles from the order statistics at `bootstrap_ranks`, one sequence per arm.
 
-    `estimate` holds the quantiles (treatment, control). The interval is that of the percentiles of all differences, the
-    p-value twice the smaller share of them on one side of zero, so that p < alpha just when 0 lies outside. No lift.
-    Method "bootstrap". Reason `not_enough_units` without order statistics.
+    `estimate` holds the quantiles (treatment, control). The interval is that of the percentiles of all differences, drawn
+    out to the estimate where ties leave it outside. The p-value is twice the share of differences that are not on the
+    estimate's side of zero, but that of half a pair at least, so that p < alpha just when 0 lies outside. No lift. Method
+    "bootstrap". No bounds where alpha is too small for that many pairs. Reasons: `not_enough_units` (an arm with fewer
+    than two order statistics), `zero_variance` (ties: all differences are one value). Raises ValueError for values that
+    are not finite, or so large that their difference is not.
 
-    >>> found = bootstrap_contrast([5.0, 6.0, 7.0], [1.0, 2.0, 3.0], (6.0, 2.0))
-    >>> found.absolute.estimate, found.p_value < 0.2
-    (4.0, True)
+    >>> found = bootstrap_contrast([5.0, 6.0, 7.0] * 5, [1.0, 2.0, 3.0] * 5, (6.0, 2.0))
+    >>> found.absolute.estimate, found.absolute.low, found.absolute.high, round(found.p_value, 4)
+    (4.0, 2.0, 6.0, 0.0044)
     """
     check_alpha(alpha)
-    if not treatment or not control:
-        return no_test("not_enough_units", "bootstrap")
-    differences = np.sort(np.subtract.outer(np.asarray(treatment, float), np.asarray(control, float)).ravel())
+    t, c = np.asarray(treatment, dtype=np.float64), np.asarray(control, dtype=np.float64)
+    largest = max(float(np.max(np.abs(x), initial=0.0)) for x in (t, c, np.asarray(estimate, dtype=np.float64)))
+    if not largest <= sys.float_info.max / 2.0:  # a NaN is not, either
+        raise ValueError("values must be finite, and so must their differences")
+    difference = estimate[0] - estimate[1]
+    if min(len(t), len(c)) < 2:
+        return no_test("not_enough_units", "bootstrap", difference, relative_reason="no_lift")
+    # By a power of two near the largest value, so that the squares under the standard error neither overflow nor vanish.
+    size = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0.0 else 1.0
+    differences = np.sort(np.subtract.outer(t / size, c / size).ravel())
+    if differences[0] == differences[-1]:
+        return no_test("zero_variance", "bootstrap", difference, relative_reason="no_lift")
     total = len(differences)
-    # Half a pair as the least: no share of a finite number of pairs is evidence for zero.
-    lower = max(0.5, float(np.searchsorted(differences, 0.0, side="right"))) / total
-    upper = max(0.5, total - float(np.searchsorted(differences, 0.0, side="left"))) / total
-    p_value = min(1.0, 2.0 * min(lower, upper))
-    cut = math.floor(alpha / 2.0 * total)
-    low, high = float(differences[cut]), float(differences[total - 1 - cut])
+    not_above = total if difference <= 0.0 else int(np.searchsorted(differences, 0.0, side="right"))
+    not_below = total if difference >= 0.0 else total - int(np.searchsorted(differences, 0.0, side="left"))
+    cut = math.floor(alpha / 2.0 * total) + 1
+    while cut >= 0 and _p_value(cut, total) >= alpha:
+        cut -= 1
+    low = high = None
+    if cut >= 0:
+        low = min(difference, float(differences[cut]) * size)
+        high = max(difference, float(differences[total - 1 - cut]) * size)
     return Inference(
         status="ok",
         reason=None,
         method="bootstrap",
-        absolute=Estimate(estimate[0] - estimate[1], low, high, float(np.std(differences))),
+        absolute=Estimate(difference, low, high, float(np.std(differences)) * size),
         relative_reason="no_lift",
-        p_value=p_value,
+        p_value=_p_value(min(not_above, not_below), total),
     )
 
 
-def _binomial_cdf(n: int, at: float) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """The first k, and P(B <= k) from there on, as far as these are neither 0 nor 1 to twelve standard deviations."""
-    reach = 12.0 * math.sqrt(n * at * (1.0 - at)) + 40.0
+def _p_value(count: int, total: int) -> float:
+    """Twice a share of pairs; half a pair at least, since no share of a finite number of pairs is evidence for zero."""
+    return min(1.0, 2.0 * max(0.5, float(count)) / total)
+
+
+def _check(n: int, at: float) -> None:
+    if n < 1 or not 0.0 < at < 1.0:
+        raise ValueError(f"need units and a level strictly between 0 and 1, got {n} and {at!r}")
+
+
+def _binomial_tails(n: int, at: float, smallest: float) -> tuple[int, Floats, Floats]:
+    """The first k, and P(B <= k) and P(B > k) from there on, for B binomial (n, at).
+
+    Only as far from the mean as either can be `smallest` or more: Bernstein's inequality bounds the tails beyond.
+    """
+    bits = 1.0 - math.log(smallest)
+    reach = math.sqrt(2.0 * bits * n * at * (1.0 - at)) + bits + 1.0
     first, last = max(0, math.floor(n * at - reach)), min(n, math.ceil(n * at + reach))
-    return first, np.asarray(special.bdtr(np.arange(first, last + 1, dtype=np.float64), n, at), dtype=np.float64)
+    k = np.arange(first, last + 1, dtype=np.float64)
+    # Not special.bdtr: it is off by .001 at ten million units and by .1 at a hundred million. No unit is above n.
+    beyond = np.maximum(n - k, 1.0)
+    left = np.where(k < n, special.betaincc(k + 1.0, beyond, at), 1.0)
+    right = np.where(k < n, special.betainc(k + 1.0, beyond, at), 0.0)
+    # Rounding must not make them turn back: they are searched.
+    return first, np.maximum.accumulate(left), np.minimum.accumulate(right)
