@@ -102,7 +102,7 @@ def bootstrap_contrast(
     """
     check_alpha(alpha)
     t, c = np.asarray(treatment, dtype=np.float64), np.asarray(control, dtype=np.float64)
-    largest = max(float(np.max(np.abs(x), initial=0.0)) for x in (t, c, np.asarray(estimate, dtype=np.float64)))
+    largest = float(np.max(np.abs(np.concatenate((t, c, estimate)))))
     if not largest <= sys.float_info.max / 2.0:  # a NaN is not, either
         raise ValueError("values must be finite, and so must their differences")
     difference = estimate[0] - estimate[1]
