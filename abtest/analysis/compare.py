@@ -73,6 +73,7 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
         always_valid_absolute=_interval(band.absolute) if needs_band else None,
         adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
         unadjusted=procedure.unadjusted,
+        clustering=procedure.clustering,
     )
 
 

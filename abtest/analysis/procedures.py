@@ -12,7 +12,8 @@ from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting, adjusted
 from abtest.analysis.arms import Arm
-from abtest.analysis.result import Unadjusted
+from abtest.analysis.clustering import Clusters, cluster_margin_arms, cluster_test, clustering_of
+from abtest.analysis.result import Clustering, Unadjusted
 from abtest.language.model import Metric
 from abtest.stats import contrast as contrasts
 from abtest.stats import margins
@@ -38,6 +39,7 @@ class Procedure:
     hold: Hold | None = None
     adjusting: Adjusting | None = None
     unadjusted: Unadjusted | None = None
+    clustering: Clustering | None = None
 
 
 def data_of(arm: Arm) -> ArmData | None:
@@ -46,6 +48,8 @@ def data_of(arm: Arm) -> ArmData | None:
 
 def procedure_of(metric: Metric, treatment: Arm, control: Arm) -> Procedure:
     """The test that fits the kind of data, adjusted where there is something to adjust by."""
+    if treatment.clustered and control.clustered:
+        return _clustered_procedure(treatment, control)
     raw = raw_procedure(treatment, control)
     if treatment.covaried is None and control.covaried is None:
         return raw
@@ -70,6 +74,28 @@ def raw_procedure(treatment: Arm, control: Arm) -> Procedure:
     assert isinstance(t, (Moments, Counts))
     assert isinstance(c, (Moments, Counts))
     return _mean_test(*(a.moments if isinstance(a, Counts) else a for a in (t, c)))
+
+
+def _clustered_procedure(treatment: Arm, control: Arm) -> Procedure:
+    """Clusters are the observations, whatever the metric."""
+    if data_of(treatment) is None or data_of(control) is None:
+        return raw_procedure(treatment, control)
+    t, c = treatment.clusters, control.clusters
+    if t is None or c is None:
+        # The order statistics of units say nothing of how clusters vary.
+        return Procedure(lambda alpha, critical: no_test("clustered", "none"))
+    return _cluster_test(t, c)
+
+
+def _cluster_test(t: Clusters, c: Clusters) -> Procedure:
+    def hold(inference: Inference, margin: margins.Margin, better: Literal["higher", "lower"]) -> MarginTest:
+        if inference.status != "ok":
+            return MarginTest("no_test", inference.reason)
+        return margins.non_inferiority(inference, margin, better, *cluster_margin_arms(t, c))
+
+    return Procedure(
+        lambda alpha, critical: cluster_test(t, c, alpha, critical), hold, clustering=clustering_of(t, c)
+    )
 
 
 def _why_empty(arm: Arm) -> str:

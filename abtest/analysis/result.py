@@ -47,10 +47,10 @@ class MarginResult:
 
 
 Unadjusted = Literal[
-    "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
+    "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation", "clustered",
 ]  # fmt: skip
 """Why an effect is not adjusted: it is turned off, has no meaning for the kind, the metric is only explored, no log
-reaches back before exposure, or there is too little to adjust by."""
+reaches back before exposure, there is too little to adjust by, or whole clusters were randomised."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,32 @@ class Adjustment:
 
 
 @dataclass(frozen=True)
+class Clustering:
+    """The clusters behind a comparison, where whole clusters were randomised: how many with units each arm has, and how
+    many of equal size these are worth.
+
+    `icc` is the correlation of units within clusters (None with `reason` where it cannot be told), `design_effect` how
+    many times the variance of independent units; `mean_size` units are in a cluster.
+    """
+
+    control: int
+    treatment: int
+    control_worth: float
+    treatment_worth: float
+    mean_size: float | None
+    icc: float | None
+    reason: str | None
+    design_effect: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One treatment against the baseline for one metric.
 
     `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
     `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
-    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not.
+    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not. `clustering`: where whole
+    clusters were randomised.
     """
 
     variant: str
@@ -99,6 +119,7 @@ class Comparison:
     always_valid_absolute: Interval | None = None
     adjustment: Adjustment | None = None
     unadjusted: Unadjusted | None = None
+    clustering: Clustering | None = None
 
 
 @dataclass(frozen=True)

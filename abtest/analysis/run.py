@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abtest.analysis import health
+from abtest.analysis import cluster_checks, health
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
+from abtest.analysis.clustering import clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
@@ -38,6 +39,7 @@ from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
+from abtest.sources.clusters import CLUSTERS
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
@@ -161,6 +163,11 @@ class _Run:
             for name_, with_covariates in own.items():
                 arm = found[name_][self.ids[i]]
                 found[name_][self.ids[i]] = replace(arm, covaried=with_covariates)
+        if self.experiment.cluster is not None:
+            clusters = clustered_arms(self.engine, values, self.metrics, sums, None, grid)
+            for i, v in enumerate(self.ids):
+                for name_, by_id in found.items():
+                    by_id[v] = replace(by_id[v], clusters=clusters.get((None, i), {}).get(name_), clustered=True)
         for metric in self.metrics:
             if metric.quantile is not None:
                 for i, v in enumerate(self.ids):
@@ -283,7 +290,7 @@ class _Run:
         exposed = sum(n for s, _, n in units if s in (USED, MIXED))
         mixed = sum(n for s, _, n in units if s == MIXED)
         checks = [
-            health.check_srm(self.experiment, per_variant),
+            health.check_srm(self.experiment, per_variant, self._cluster_counts(found)),
             health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
             health.check_before_start(
                 sum(n for s, _, n in units if s == BEFORE_START),
@@ -294,6 +301,9 @@ class _Run:
             ),
             health.check_unknown_variant(*found.undeclared),
         ]
+        if found.clusters is not None:
+            alone = cluster_checks.check_alone(found.clusters)
+            checks += [cluster_checks.check_split(found.clusters), *([alone] if alone is not None else [])]
         if self.experiment.exposure_source not in found.logs:
             steps = dict(found.exposed.row_steps)
             lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
@@ -318,13 +328,24 @@ class _Run:
                 checks += health.metric_checks(
                     metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline
                 )
+                if found.clusters is not None and metric.estimator != "quantile":
+                    checks.append(cluster_checks.check_number(metric, by_variant[metric.key]))
         return tuple(checks)
 
+    def _cluster_counts(self, found: Prepared) -> dict[str, int] | None:
+        if found.clusters is None:
+            return None
+        return {self.ids[i]: n for i, n in found.clusters.by_variant}
+
     def _losses(self, table: str) -> dict[str, PairMoments]:
-        """Per variant: rows lost and rows read of each unit, as exact sums."""
+        """Per variant: rows lost and rows read of each unit (each cluster, if these were randomised), as exact sums."""
+        rows_of, of = f"{name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL", "u"
+        if self.experiment.cluster is not None:
+            clusters = f"(SELECT u, cluster FROM {CLUSTERS})"
+            rows_of, of = f"{name(table)} JOIN {clusters} USING (u) WHERE variant IS NOT NULL", "cluster"
         per_unit = (
-            "SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
-            f"CAST(count(*) AS HUGEINT) AS n FROM {name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u"
+            f"SELECT variant, {of}, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
+            f"CAST(count(*) AS HUGEINT) AS n FROM {rows_of} GROUP BY variant, {of}"
         )
         sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
         rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")

@@ -8,9 +8,11 @@ from typing import Any
 
 from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
+from abtest.analysis.clustering import Clusters, clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare
 from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
 from abtest.language.model import Experiment, Metric, MetricUse
+from abtest.metrics.clusters import across_segments
 from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
@@ -39,9 +41,18 @@ def split_goals(
         table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
         own = Covariates({m.name: covariates.entries[m.name] for m, _ in goals if m.name in covariates.entries})
         covaried = covaried_arms(engine, values, own, table, f"s_{segment.name}", grid)
+        clusters: dict[tuple[Any, int], dict[str, Clusters]] | None = None
+        across = False
+        if experiment.cluster is not None:
+            column = f"s_{segment.name}"
+            clusters = clustered_arms(engine, values, [m for m, _ in goals], table, column, grid)
+            across = across_segments(engine, column)
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
-                found.append(_split(segment.name, metric, use, experiment, table, covaried, setting, min_cell))
+                split = _split(segment.name, metric, use, experiment, table, covaried, clusters, setting, min_cell)
+                if across:  # groups that share clusters are not independent, as the test of their differences assumes
+                    split = replace(split, interaction_p=None, interaction_reason="clustered")
+                found.append(split)
     return tuple(found)
 
 
@@ -52,6 +63,7 @@ def _split(
     experiment: Experiment,
     table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
     covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    clusters: Mapping[tuple[Any, int], Mapping[str, Clusters]] | None,
     setting: Setting,
     min_cell: int,
 ) -> SegmentResult:
@@ -59,7 +71,7 @@ def _split(
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, covaried, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {v.id: _arm(table, covaried, clusters, label, i, metric.name) for i, v in enumerate(experiment.variants)}
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
@@ -80,13 +92,19 @@ def _label(value: Any) -> str:
 def _arm(
     table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
     covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    clusters: Mapping[tuple[Any, int], Mapping[str, Clusters]] | None,
     label: str,
     variant: int,
     metric: str,
 ) -> Arm | None:
     for (value, number), row in table.items():
         if number == variant and _label(value) == label:
-            return replace(arm_of(row[metric]), covaried=covaried.get((value, number), {}).get(metric))
+            return replace(
+                arm_of(row[metric]),
+                covaried=covaried.get((value, number), {}).get(metric),
+                clusters=(clusters or {}).get((value, number), {}).get(metric),
+                clustered=clusters is not None,
+            )
     return None
 
 

@@ -95,6 +95,7 @@ STATUS = {
     "after_enrolment": "left out: exposed after enrolment",
     "mixed": "left out: saw several variants",
     "excluded": "left out: not in the population",
+    "no_cluster": "left out: its cluster is not known",
 }
 
 
