@@ -60,7 +60,9 @@ def clustered_arms(
     cluster_table(engine, values, summed, by, grid)
     found: dict[tuple[Any, int], dict[str, Clusters]] = {}
     for metric in summed:
-        own = {key: _clusters(c, sums[key][metric.name]) for key, c in size_sums(engine, values, metric, by, grid).items()}
+        own = {
+            key: _clusters(c, sums[key][metric.name]) for key, c in size_sums(engine, values, metric, by, grid).items()
+        }
         # Not their number: a variance of few clusters needs each of them, however many small ones stand beside.
         if any(c.worth < MANY for c in own.values()):
             rows = cluster_rows(engine, values, metric, by, grid)
@@ -167,11 +169,10 @@ def _with_rows(clusters: Clusters, rows: ClusterRows) -> Clusters:
     # Denominators such as hours are no whole numbers; numerator and denominator in smaller units have the same ratio.
     smaller = y.scale // math.gcd(y.scale, *sizes)
     odd = any(n < 0 or (n == 0 and s != 0) for s, n in zip(sums, sizes, strict=True))
-    arm = None
-    if not odd:
-        whole = tuple(n * smaller // y.scale for n in sizes)
-        arm = ClusterArm(tuple(float(s * smaller) for s in sums), whole)
-    return replace(clusters, arm=arm, odd=odd)
+    if odd:
+        return replace(clusters, odd=True)
+    whole = tuple(n * smaller // y.scale for n in sizes)
+    return replace(clusters, arm=ClusterArm(tuple(float(s * smaller) for s in sums), whole))
 
 
 def cluster_test(t: Clusters, c: Clusters, alpha: float, critical: float | None) -> Inference:

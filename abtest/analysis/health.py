@@ -22,7 +22,9 @@ def check_srm(experiment: Experiment, units: Mapping[str, int], clusters: Mappin
     total = sum(observed)
     test = srm(observed, shares)
     if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < 5:
-        return HealthCheck("srm", "experiment", None, "not_run", "not_enough_units" if clusters is None else "not_enough_clusters")
+        return HealthCheck(
+            "srm", "experiment", None, "not_run", "not_enough_units" if clusters is None else "not_enough_clusters"
+        )
     level: HealthLevel = "pass"
     if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"

@@ -93,9 +93,7 @@ def _cluster_test(t: Clusters, c: Clusters) -> Procedure:
             return MarginTest("no_test", inference.reason)
         return margins.non_inferiority(inference, margin, better, *cluster_margin_arms(t, c))
 
-    return Procedure(
-        lambda alpha, critical: cluster_test(t, c, alpha, critical), hold, clustering=clustering_of(t, c)
-    )
+    return Procedure(lambda alpha, critical: cluster_test(t, c, alpha, critical), hold, clustering=clustering_of(t, c))
 
 
 def _why_empty(arm: Arm) -> str:

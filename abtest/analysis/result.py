@@ -283,7 +283,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time."""
+    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
+    attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -304,6 +305,7 @@ class ExperimentInfo:
     fully_mature_on: str | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

@@ -384,6 +384,7 @@ class _Run:
             fully_mature_on=max(mature) if mature else None,
             iteration_of=e.iteration_of,
             changes=e.changes,
+            cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
         )
 
     def _plan(self) -> PlanInfo:

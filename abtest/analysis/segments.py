@@ -71,7 +71,9 @@ def _split(
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, covaried, clusters, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {
+            v.id: _arm(table, covaried, clusters, label, i, metric.name) for i, v in enumerate(experiment.variants)
+        }
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue

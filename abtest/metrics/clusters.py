@@ -88,7 +88,10 @@ def cluster_table(
 
 
 def _columns(values: Values, metric: Metric) -> list[str]:
-    return [values.value[metric.name], *([values.denominator[metric.name]] if metric.name in values.denominator else [])]
+    return [
+        values.value[metric.name],
+        *([values.denominator[metric.name]] if metric.name in values.denominator else []),
+    ]
 
 
 def size_sums(

@@ -316,5 +316,3 @@ def _whole(df: float) -> float:
     # Equal clusters have G - 1; rounding should not print 8.999999.
     nearest = round(df)
     return float(nearest) if nearest >= 1 and abs(df - nearest) <= 1e-9 * nearest else df
-
-
