@@ -43,6 +43,7 @@ from abtest.sources.clusters import CLUSTERS
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
+from abtest.stats.clusters import FEW
 from abtest.stats.moments import PairMoments, Sums, pair_from_sums
 from abtest.version import __version__
 
@@ -349,9 +350,12 @@ class _Run:
         )
         sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
         rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")
+        # Fewer than five clusters make no test; units are never so few that it matters.
+        fewest = FEW if self.experiment.cluster is not None else 0
         return {
             self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab))
             for v, k, a, aa, b, bb, ab in rows
+            if int(k) >= fewest
         }
 
     def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,14 @@ metrics:
 """
 
 
-def write(folder: Path, villages: int = 140, *, seed: int = 7, **changed: str) -> Path:
+def write(folder: Path, villages: int = 140, *, seed: int = 7, changed: Mapping[str, str] | None = None) -> Path:
     """Villages of 2 to 24 users with a taste of their own, exposed on one day; every second one is `b`.
 
     `changed` replaces texts of the experiment or the project.
     """
     folder.mkdir(parents=True, exist_ok=True)
     project, experiment = PROJECT, EXPERIMENT
-    for old, new in changed.items():
+    for old, new in (changed or {}).items():
         assert (old in project) != (old in experiment), old
         project, experiment = project.replace(old, new), experiment.replace(old, new)
     (folder / "abtest.yml").write_text(project, encoding="utf-8")
@@ -99,7 +100,7 @@ def frame(folder: Path) -> pd.DataFrame:
     for name in ("like", "open", "buy"):
         users[name] = events[events.name == name].groupby("uid").size()
     users["spent"] = events.groupby("uid").total.sum()
-    users = users.fillna({c: 0 for c in ("like", "open", "buy", "spent")})
+    users = users.fillna(dict.fromkeys(("like", "open", "buy", "spent"), 0))
     users["buyer"] = (users.buy > 0).astype(float)
     users["one"] = 1.0
     users["t"] = (users.variant == "b").astype(float)

@@ -15,6 +15,7 @@ from abtest.analysis.result import Comparison, HealthCheck, Result
 from abtest.analysis.run import Options, analyse
 from abtest.language.project import load_project
 from abtest.reports.html import render_html
+from tests import command
 from tests.analysis.clustered import Fit, bell_mccaffrey, correlation, frame, recounted, write
 
 
@@ -131,7 +132,7 @@ def test_the_guardrail_is_held_or_not_by_the_same_error(found: Result, folder: P
 
 
 def test_a_sequential_plan_gets_a_band_over_clusters(tmp_path: Path) -> None:
-    folder = write(tmp_path, **{"dates: {start": "plan: {method: sequential}\ndates: {start"})
+    folder = write(tmp_path, changed={"dates: {start": "plan: {method: sequential}\ndates: {start"})
     shown = comparison(abtest.run("x", folder), "likes")
     fit = recounted(frame(folder), "like")
     from abtest.stats.sequential import critical, optimal_kappa
@@ -248,7 +249,7 @@ def test_a_stray_unit_is_noted_and_many_fail(tmp_path: Path) -> None:
 
 
 def test_segments_get_the_same_test_inside(tmp_path: Path) -> None:
-    folder = write(tmp_path, **{"metrics:\n  goal": "segments: [plan, region]\nmetrics:\n  goal"})
+    folder = write(tmp_path, changed={"metrics:\n  goal": "segments: [plan, region]\nmetrics:\n  goal"})
     found = abtest.run("x", folder)
     users = frame(folder)
     by = {(s.dimension, s.metric): s for s in found.segments}
@@ -268,7 +269,7 @@ def test_segments_get_the_same_test_inside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("villages", [140, 18])
 def test_the_same_bytes_whatever_the_order_of_rows_and_the_threads(tmp_path: Path, villages: int) -> None:
-    folder = write(tmp_path, villages=villages, **{"metrics:\n  goal": "segments: [plan]\nmetrics:\n  goal"})
+    folder = write(tmp_path, villages=villages, changed={"metrics:\n  goal": "segments: [plan]\nmetrics:\n  goal"})
     results = []
     for threads in (1, 8):
         project = load_project(folder)
@@ -281,7 +282,7 @@ def test_the_same_bytes_whatever_the_order_of_rows_and_the_threads(tmp_path: Pat
 
 
 def test_ids_of_clusters_may_be_numbers(found: Result, tmp_path: Path) -> None:
-    folder = write(tmp_path, **{"cluster: people.village": "cluster: people.number"})
+    folder = write(tmp_path, changed={"cluster: people.village": "cluster: people.number"})
     shown = abtest.run("x", folder)
     assert comparison(shown, "likes") == comparison(found, "likes")
 
@@ -307,3 +308,21 @@ def test_no_effect_is_shown_when_a_check_failed_but_clusters_are(found: Result) 
     lift = comparison(found, "likes").relative
     assert lift is not None
     assert f"{100 * lift.estimate:.1f}%" not in page.partition("<script")[0]
+
+
+def test_explain_says_where_clusters_are_compared(folder: Path) -> None:
+    for language, said in (
+        ("en", "whole values of people.village are randomised"),
+        ("nl", "hele waarden van people.village"),
+    ):
+        done = command.abtest("explain", "likes", "--project", str(folder), "--language", language)
+        assert said in " ".join(done.out.split())
+
+
+def test_explain_of_a_unit_without_a_cluster_says_why_it_is_left_out(tmp_path: Path) -> None:
+    folder = write(tmp_path, villages=10)
+    people = pd.read_csv(folder / "people.csv")
+    people.loc[people.uid == "u00001", "village"] = None
+    people.to_csv(folder / "people.csv", index=False)
+    done = command.abtest("explain", "likes", "--project", str(folder), "--unit", "u00001")
+    assert "left out: its cluster is not known" in done.out
