@@ -15,7 +15,9 @@ from abtest.stats.ratios import delta
 from abtest.stats.srm import srm
 
 
-def check_srm(experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None) -> HealthCheck:
+def check_srm(
+    experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None = None
+) -> HealthCheck:
     """Sample ratio mismatch: what was randomised, units or whole clusters, per variant against the planned shares."""
     observed = [(units if clusters is None else clusters).get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
