@@ -91,6 +91,7 @@ def compare(
         equivalence=None
         if detect is None or metric.unit_of_value == "points"
         else equivalence(procedure, judged, detect, plan.alpha),
+        clustering=procedure.clustering,
     )
 
 

@@ -15,14 +15,18 @@ from abtest.stats.ratios import delta
 from abtest.stats.srm import srm
 
 
-def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
-    """Sample ratio mismatch: units per variant against the planned shares."""
-    observed = [units.get(v.id, 0) for v in experiment.variants]
+def check_srm(
+    experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None = None
+) -> HealthCheck:
+    """Sample ratio mismatch: what was randomised, units or whole clusters, per variant against the planned shares."""
+    observed = [(units if clusters is None else clusters).get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
     total = sum(observed)
     test = srm(observed, shares)
     if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < 5:
-        return HealthCheck("srm", "experiment", None, "not_run", "not_enough_units")
+        return HealthCheck(
+            "srm", "experiment", None, "not_run", "not_enough_units" if clusters is None else "not_enough_clusters"
+        )
     level: HealthLevel = "pass"
     if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"
@@ -35,6 +39,7 @@ def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
         "statistic": test.statistic,
         "max_deviation": test.max_deviation,
     }
+    words |= {} if clusters is None else {"clusters": total}
     return HealthCheck("srm", "experiment", None, level, None, words)
 
 
@@ -137,7 +142,8 @@ def metric_checks(
 ) -> list[HealthCheck]:
     """Checks of one deciding metric: maturity, counts, skewness, size of the change, and a moving denominator."""
     found = [_maturity(metric), _counts(metric, arms), _plausible(metric)]
-    if metric.estimator == "mean":
+    clustered = any(a.clustered for a in arms.values())
+    if metric.estimator == "mean" and not clustered:  # clusters are averages, and their number has a check of its own
         found.append(_skew(metric, arms))
     if definition.kind == "ratio":
         found.append(_denominator(metric, arms, baseline))
@@ -209,11 +215,7 @@ def _skew(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | None:
 
 
 def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -> HealthCheck | None:
-    control = arms[baseline].pair
-    p_values = []
-    for variant, arm in arms.items():
-        if variant != baseline and arm.pair is not None and control is not None:
-            p_values.append(welch(arm.pair.y, control.y).p_value)
+    p_values = [_denominator_p(arm, arms[baseline]) for variant, arm in arms.items() if variant != baseline]
     known = [p for p in p_values if p is not None]
     if not known:
         return None
@@ -225,6 +227,15 @@ def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -
         None,
         {"p_value": min(known)},
     )
+
+
+def _denominator_p(arm: Arm, control: Arm) -> float | None:
+    if arm.clustered:
+        t, c = (a.clusters.below if a.clusters is not None else None for a in (arm, control))
+        return None if t is None or c is None else delta(t, c).p_value
+    if arm.pair is None or control.pair is None:
+        return None
+    return welch(arm.pair.y, control.pair.y).p_value
 
 
 def summary(checks: Sequence[HealthCheck]) -> dict[str, int]:

@@ -21,6 +21,8 @@ from abtest.metrics.plan import Extent, Plan, make_plan
 from abtest.metrics.units import Inputs, Values, unit_values
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
+from abtest.sources.clusters import COLUMN as CLUSTER
+from abtest.sources.clusters import Clustered, assign_clusters
 from abtest.sources.engine import Engine
 from abtest.sources.events import Log, read_log
 from abtest.sources.files import find_files
@@ -57,6 +59,7 @@ class Prepared:
     covariates: Mapping[str, tuple[Covariate, ...]]
     unadjusted: Mapping[str, NotAdjusted]
     attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
+    clusters: Clustered | None = None
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
@@ -156,6 +159,7 @@ class _Reader:
         exposed = read_units(self.engine, exposure, raw, experiment, self.project.timezone, self.last_day, self.strict)
         self._info(exposure, raw, exposed.fingerprint, exposed.first, exposed.last)
         self._population()
+        clusters = self._clusters()
         logs = {name_: self._log(log) for name_, log in sorted(self.logs.items())}
         self.hidden = self._with_history(exposed, logs)
         tables, segments, outcomes, attributes = self._tables()
@@ -187,6 +191,7 @@ class _Reader:
             self.covariates,
             self.unadjusted,
             attributes,
+            clusters,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -249,6 +254,8 @@ class _Reader:
         found |= {c.prop for own in self.covariates.values() for c in own if c.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
+        cluster = self.experiment.cluster
+        found |= {cluster.prop} if cluster is not None and cluster.source == source.name else set()
         return found
 
     def _raw_columns(self, source: Source) -> set[str]:
@@ -357,6 +364,26 @@ class _Reader:
                 where if key == "exclude" else None,
             )
 
+    def _clusters(self) -> Clustered | None:
+        """The cluster of every unit, before logs are read, so that rows of units without one are counted as such."""
+        cluster = self.experiment.cluster
+        if cluster is None:
+            return None
+        source = self.project.sources[cluster.source]
+        self._matchable(source)
+        unit, props = self.experiment.unit, {CLUSTER: cluster.prop}
+        table = read_unit_table(self.engine, source, self._raw(source), unit, props, strict=self.strict)
+        return assign_clusters(self.engine, cluster, table.table, unit)
+
+    def _matchable(self, source: Source) -> None:
+        if source.unit_path(self.experiment.unit) == ROW_NUMBER and source.name != self.experiment.exposure_source:
+            raise data_error(
+                "E512",
+                f"source {source.name}: row numbers cannot be matched with another file",
+                "Map a column:  units: {user: user_id}",
+                source.place,
+            )
+
     def _with_exclusions(self, exposed: Exposed) -> Exposed:
         from dataclasses import replace
 
@@ -380,18 +407,14 @@ class _Reader:
         attributes = attribute_columns(self.covariates)
         for (home, prop), column_name in attributes.items():
             wanted.setdefault(home, {})[column_name] = prop
+        if self.experiment.cluster is not None:
+            wanted.setdefault(self.experiment.cluster.source, {})[CLUSTER] = self.experiment.cluster.prop
         tables: dict[str, UnitTable] = {}
         for home, _ in self.tests:
             wanted.setdefault(home, {})
         for source_name, props in sorted(wanted.items()):
             source = self.project.sources[source_name]
-            if source.unit_path(self.experiment.unit) == ROW_NUMBER and source_name != self.experiment.exposure_source:
-                raise data_error(
-                    "E512",
-                    f"source {source_name}: row numbers cannot be matched with another file",
-                    "Map a column:  units: {user: user_id}",
-                    source.place,
-                )
+            self._matchable(source)
             raw = self._raw(source)
             self._columns_exist(source, raw)
             tests = {column: where for (home, where), column in self.tests.items() if home == source_name}

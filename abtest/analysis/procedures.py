@@ -13,7 +13,8 @@ from typing import Literal
 from abtest.analysis.adjusting import Adjusting, adjusted
 from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import CHOSEN, ON_ANSWERS, SCALES, lifetable, log_rank_of, rmst_of, wants_exact
-from abtest.analysis.result import Scale, Unadjusted
+from abtest.analysis.clustering import Clusters, cluster_margin_arms, cluster_test, clustering_of
+from abtest.analysis.result import Clustering, Scale, Unadjusted
 from abtest.language.model import Metric
 from abtest.stats import contrast as contrasts
 from abtest.stats import margins
@@ -45,6 +46,7 @@ class Procedure:
     unadjusted: Unadjusted | None = None
     scale: Scale = "value"
     arms: tuple[contrasts.Arm, contrasts.Arm, float] | None = None
+    clustering: Clustering | None = None
 
 
 def data_of(arm: Arm) -> ArmData | None:
@@ -56,6 +58,8 @@ def procedure_of(metric: Metric, treatment: Arm, control: Arm, guarded: bool = F
 
     `guarded`: a margin will be asked about, which exact tests cannot answer.
     """
+    if treatment.clustered and control.clustered:
+        return _clustered_procedure(treatment, control)
     if metric.test is not None:
         return replace(_asked_for(metric, treatment, control), unadjusted="test")
     raw = raw_procedure(treatment, control, guarded)
@@ -111,6 +115,26 @@ def raw_procedure(treatment: Arm, control: Arm, guarded: bool = False) -> Proced
     assert isinstance(t, (Moments, Counts))
     assert isinstance(c, (Moments, Counts))
     return _mean_test(*(a.moments if isinstance(a, Counts) else a for a in (t, c)))
+
+
+def _clustered_procedure(treatment: Arm, control: Arm) -> Procedure:
+    """Clusters are the observations, whatever the metric."""
+    if data_of(treatment) is None or data_of(control) is None:
+        return raw_procedure(treatment, control)
+    t, c = treatment.clusters, control.clusters
+    if t is None or c is None:
+        # The order statistics of units say nothing of how clusters vary.
+        return Procedure(lambda alpha, critical: no_test("clustered", "none"))
+    return _cluster_test(t, c)
+
+
+def _cluster_test(t: Clusters, c: Clusters) -> Procedure:
+    def hold(inference: Inference, margin: margins.Margin, better: Literal["higher", "lower"]) -> MarginTest:
+        if inference.status != "ok":
+            return MarginTest("no_test", inference.reason)
+        return margins.non_inferiority(inference, margin, better, *cluster_margin_arms(t, c))
+
+    return Procedure(lambda alpha, critical: cluster_test(t, c, alpha, critical), hold, clustering=clustering_of(t, c))
 
 
 def _why_empty(arm: Arm) -> str:

@@ -130,6 +130,25 @@ class Adjustment:
 
 
 @dataclass(frozen=True)
+class Clustering:
+    """The clusters behind a comparison, where whole clusters were randomised: how many with units each arm has, and how
+    many of equal size these are worth.
+
+    `icc` is the correlation of units within clusters (None with `reason` where it cannot be told), `design_effect` how
+    many times the variance of independent units; `mean_size` units are in a cluster.
+    """
+
+    control: int
+    treatment: int
+    control_worth: float
+    treatment_worth: float
+    mean_size: float | None
+    icc: float | None
+    reason: str | None
+    design_effect: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One treatment against the baseline for one metric.
 
@@ -137,7 +156,8 @@ class Comparison:
     `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
     `adjustment` is there when the effect was adjusted, else `unadjusted` says why not. `scale` is not "value" for tests
     that do not compare values. `equivalence`: is it shown to be smaller than the change worth acting on? `selected`: the
-    wider intervals of what a false discovery rate picked out (Benjamini & Yekutieli 2005).
+    wider intervals of what a false discovery rate picked out (Benjamini & Yekutieli 2005). `clustering`: where whole clusters were
+    randomised.
     """
 
     variant: str
@@ -161,6 +181,7 @@ class Comparison:
     equivalence: Equivalence | None = None
     selected: Interval | None = None
     selected_absolute: Interval | None = None
+    clustering: Clustering | None = None
 
 
 @dataclass(frozen=True)
@@ -327,7 +348,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time."""
+    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
+    attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -348,6 +370,7 @@ class ExperimentInfo:
     fully_mature_on: str | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abtest.analysis import health
+from abtest.analysis import cluster_checks, health
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.beside import beside_of, curves_of, group_test
+from abtest.analysis.clustering import clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
@@ -43,9 +44,11 @@ from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
+from abtest.sources.clusters import CLUSTERS
 from abtest.sources.engine import Engine, name, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
+from abtest.stats.clusters import FEW
 from abtest.stats.moments import PairMoments, Sums, pair_from_sums
 from abtest.version import __version__
 
@@ -170,6 +173,11 @@ class _Run:
             for name_, with_covariates in own.items():
                 arm = found[name_][self.ids[i]]
                 found[name_][self.ids[i]] = replace(arm, covaried=with_covariates)
+        if self.experiment.cluster is not None:
+            clusters = clustered_arms(self.engine, values, self.metrics, sums, None, grid)
+            for i, v in enumerate(self.ids):
+                for name_, by_id in found.items():
+                    by_id[v] = replace(by_id[v], clusters=clusters.get((None, i), {}).get(name_), clustered=True)
         for metric in self.metrics:
             if metric.quantile is not None:
                 for i, v in enumerate(self.ids):
@@ -261,8 +269,12 @@ class _Run:
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),
-            beside=beside_of(metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha),
-            curves=curves_of(
+            beside=()
+            if self.experiment.cluster
+            else beside_of(metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha),
+            curves=()
+            if self.experiment.cluster
+            else curves_of(
                 metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha, self.project.min_cell
             ),
         )
@@ -286,7 +298,7 @@ class _Run:
     def _with_groups(self, metric: MetricResult, by_variant: Mapping[str, Mapping[str, Arm]]) -> MetricResult:
         """A group is first asked as a whole, where every unit stands in just one of its cells."""
         definition = self.definitions[metric.key]
-        if definition.group is None or definition.part_of is not None or definition.per is not None:
+        if definition.group is None or definition.part_of is not None or definition.per is not None or self.experiment.cluster:  # fmt: skip
             return metric
         cells = tuple(
             m.name for m in self.metrics if m.part_of == metric.key and m.group is not None and m.group.how == "is"
@@ -343,7 +355,7 @@ class _Run:
         exposed = sum(n for s, _, n in units if s in (USED, MIXED))
         mixed = sum(n for s, _, n in units if s == MIXED)
         checks = [
-            health.check_srm(self.experiment, per_variant),
+            health.check_srm(self.experiment, per_variant, self._cluster_counts(found)),
             health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
             health.check_before_start(
                 sum(n for s, _, n in units if s == BEFORE_START),
@@ -354,6 +366,9 @@ class _Run:
             ),
             health.check_unknown_variant(*found.undeclared),
         ]
+        if found.clusters is not None:
+            alone = cluster_checks.check_alone(found.clusters)
+            checks += [cluster_checks.check_split(found.clusters), *([alone] if alone is not None else [])]
         if self.experiment.exposure_source not in found.logs:
             steps = dict(found.exposed.row_steps)
             lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
@@ -378,19 +393,33 @@ class _Run:
                 checks += health.metric_checks(
                     metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline
                 )
+                if found.clusters is not None and metric.estimator != "quantile":
+                    checks.append(cluster_checks.check_number(metric, by_variant[metric.key]))
         return tuple(checks)
 
+    def _cluster_counts(self, found: Prepared) -> dict[str, int] | None:
+        if found.clusters is None:
+            return None
+        return {self.ids[i]: n for i, n in found.clusters.by_variant}
+
     def _losses(self, table: str) -> dict[str, PairMoments]:
-        """Per variant: rows lost and rows read of each unit, as exact sums."""
+        """Per variant: rows lost and rows read of each unit (each cluster, if these were randomised), as exact sums."""
+        rows_of, of = f"{name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL", "u"
+        if self.experiment.cluster is not None:
+            clusters = f"(SELECT u, cluster FROM {CLUSTERS})"
+            rows_of, of = f"{name(table)} JOIN {clusters} USING (u) WHERE variant IS NOT NULL", "cluster"
         per_unit = (
-            "SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
-            f"CAST(count(*) AS HUGEINT) AS n FROM {name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u"
+            f"SELECT variant, {of}, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
+            f"CAST(count(*) AS HUGEINT) AS n FROM {rows_of} GROUP BY variant, {of}"
         )
         sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
         rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")
+        # Fewer than five clusters make no test; units are never so few that it matters.
+        fewest = FEW if self.experiment.cluster is not None else 0
         return {
             self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab))
             for v, k, a, aa, b, bb, ab in rows
+            if int(k) >= fewest
         }
 
     def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
@@ -423,6 +452,7 @@ class _Run:
             fully_mature_on=max(mature) if mature else None,
             iteration_of=e.iteration_of,
             changes=e.changes,
+            cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
         )
 
     def _plan(self) -> PlanInfo:

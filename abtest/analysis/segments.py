@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
+from abtest.analysis.clustering import Clusters, clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare
 from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
 from abtest.language.model import Experiment, Metric, MetricUse
+from abtest.metrics.clusters import across_segments
 from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
@@ -20,6 +22,29 @@ from abtest.stats.distributions import chi_square_upper
 
 MAX_GROUPS = 20
 UNKNOWN = "(unknown)"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What there is of one metric per (segment value, variant): sums, covariates, clusters (None: units were
+    randomised), and units per value where a test needs them."""
+
+    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]]
+    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]]
+    clusters: Mapping[tuple[Any, int], Mapping[str, Clusters]] | None
+    counted: Mapping[tuple[Any, int], Counted]
+
+    def arm(self, label: str, variant: int, metric: str) -> Arm | None:
+        for key, row in self.table.items():
+            if key[1] == variant and _label(key[0]) == label:
+                return replace(
+                    arm_of(row[metric]),
+                    covaried=self.covaried.get(key, {}).get(metric),
+                    clusters=(self.clusters or {}).get(key, {}).get(metric),
+                    clustered=self.clusters is not None,
+                    values=self.counted.get(key),
+                )
+        return None
 
 
 def split_goals(
@@ -45,21 +70,19 @@ def split_goals(
             for m, _ in goals
             if m.test is not None and needs_counts(m)
         }
+        clusters: dict[tuple[Any, int], dict[str, Clusters]] | None = None
+        across = False
+        if experiment.cluster is not None:
+            column = f"s_{segment.name}"
+            clusters = clustered_arms(engine, values, [m for m, _ in goals], table, column, grid)
+            across = across_segments(engine, column)
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
-                found.append(
-                    _split(
-                        segment.name,
-                        metric,
-                        use,
-                        experiment,
-                        table,
-                        covaried,
-                        counted.get(metric.name, {}),
-                        setting,
-                        min_cell,
-                    )
-                )
+                parts = Parts(table, covaried, clusters, counted.get(metric.name, {}))
+                split = _split(segment.name, metric, use, experiment, parts, setting, min_cell)
+                if across:  # groups that share clusters are not independent, as the test of their differences assumes
+                    split = replace(split, interaction_p=None, interaction_reason="clustered")
+                found.append(split)
     return tuple(found)
 
 
@@ -68,17 +91,15 @@ def _split(
     metric: Metric,
     use: MetricUse,
     experiment: Experiment,
-    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
-    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
-    counted: Mapping[tuple[Any, int], Counted],
+    parts: Parts,
     setting: Setting,
     min_cell: int,
 ) -> SegmentResult:
-    labels = sorted({_label(k) for k, _ in table})
+    labels = sorted({_label(k) for k, _ in parts.table})
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, covaried, counted, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {v.id: parts.arm(label, i, metric.name) for i, v in enumerate(experiment.variants)}
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
@@ -94,21 +115,6 @@ def _split(
 
 def _label(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
-
-
-def _arm(
-    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
-    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
-    counted: Mapping[tuple[Any, int], Counted],
-    label: str,
-    variant: int,
-    metric: str,
-) -> Arm | None:
-    for (value, number), row in table.items():
-        if number == variant and _label(value) == label:
-            found = covaried.get((value, number), {}).get(metric)
-            return replace(arm_of(row[metric]), covaried=found, values=counted.get((value, number)))
-    return None
 
 
 def _group(

@@ -7,6 +7,8 @@ SRM_NOTE = 0.01
 SRM_DEVIATION = 0.001
 """Share points. Below it an imbalance is too small to bias anything, however certain (Statsig's convention)."""
 MIXED_NOTE, MIXED_FAIL = 0.001, 0.01
+SPLIT_NOTE = 0.05
+"""Share of units in clusters that span several variants (table C, check 24); those astray in them count as mixed."""
 LOSS_NOTE_P, LOSS_FAIL_P = 0.01, 0.001
 LOSS_DIFFERENCE = 0.01
 """A difference in row loss below one point between variants never fails."""

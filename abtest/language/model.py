@@ -65,6 +65,7 @@ __all__ = [
     "Among",
     "Cap",
     "Clock",
+    "Cluster",
     "Column",
     "Correction",
     "Cross",
@@ -150,6 +151,15 @@ Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "n
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """The attribute whose values were randomised as wholes."""
+
+    source: str
+    prop: str
+    place: Place = field(default_factory=nowhere, compare=False)
+
+
+@dataclass(frozen=True)
 class Plan:
     method: Literal["fixed", "sequential"] = "fixed"
     alpha: float = 0.05
@@ -194,6 +204,7 @@ class Experiment:
     only: Where | None = None
     exclude: Where | None = None
     mixed: Literal["drop", "first"] = "drop"
+    cluster: Cluster | None = None
     segments: tuple[Segment, ...] = ()
     plan: Plan = Plan()
     decide: tuple[DecideRule, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from abtest.language import values
+from abtest.language.clusters import read_cluster
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
@@ -82,6 +83,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         only=only,
         exclude=exclude,
         mixed=mixed,
+        cluster=read_cluster(fields),
         segments=_segments(fields, problems),
         plan=plan,
         decide=_decide(fields, problems),

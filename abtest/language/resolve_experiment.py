@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.canonical import events_of
+from abtest.language.clusters import resolve_cluster
 from abtest.language.metric_model import FINER_UNITS
 from abtest.language.metric_rules import check_before
 from abtest.language.metric_units import margin_fits
@@ -87,7 +88,8 @@ def resolve_experiment(
             experiment.place,
             "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
         )
-    return replace(experiment, metrics=tuple(uses), segments=segments)
+    cluster = None if broken_sources else resolve_cluster(experiment, sources, problems)
+    return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster)
 
 
 def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:

@@ -122,6 +122,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "iteration_of": s.PROSE, "unit": s.ID, "exposure": ref("exposure"),
         "variants": {**named(s.either(s.KEY, ref("variant"))), "minProperties": 2}, "baseline": s.NAMED_VARIANT,
         "dates": ref("dates"), "as_of": s.DATE, "mixed_exposure": s.one_of("drop", "first"),
+        "cluster": s.EXPRESSION,
         "population": ref("population"), "metrics": ref("roles"), "segments": s.one_or_more(s.EXPRESSION),
         "plan": ref("plan"), "decide": ref("decide"),
     },

@@ -37,7 +37,7 @@ sources:
     kind: attributes
     files: people.csv
     units: {user: id}
-    properties: {plan: plan, age: {from: age, type: number}, staff: {from: staff, type: flag}}
+    properties: {plan: plan, age: {from: age, type: number}, staff: {from: staff, type: flag}, village: village}
     known: before_exposure
   shop: {kind: outcomes, files: shop.csv, units: {user: id}, properties: {paid: {from: paid, type: money EUR}}}
   form:
@@ -223,6 +223,7 @@ dates: {start: 2026-03-02, enroll_until: 2026-03-15, end: 2026-04-12}
 as_of: 2026-05-01
 population: {only: 'country in (ES, MX)', exclude: staff is true}
 mixed_exposure: first
+cluster: people.village
 segments: [plan, people.age, level before 28 days, (like >= 5) before 28 days]
 metrics:
   goal: [engaged_weeks]
