@@ -9,7 +9,6 @@ from typing import Any
 from abtest.analysis import cluster_checks, health
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
-from abtest.analysis.beside import beside_of, curves_of, group_test
 from abtest.analysis.clustering import clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
@@ -17,6 +16,7 @@ from abtest.analysis.decide import Clock, decide
 from abtest.analysis.families import corrected
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
+from abtest.analysis.looks import beside_of, curves_of, group_test
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.quantiles import ordered_of, quantile_of
 from abtest.analysis.reliability import reliability_of

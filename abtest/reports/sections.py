@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from abtest.analysis.result import MetricResult
 from abtest.reports.adjusted import goal_lead
 from abtest.reports.appendix import Plain
-from abtest.reports.beside import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
+from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.numbers import decimals_for
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (

@@ -12,8 +12,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 import abtest
 from abtest.analysis.arms import Arm
-from abtest.analysis.beside import curves_of
 from abtest.analysis.compare import Setting, compare
+from abtest.analysis.looks import curves_of
 from abtest.analysis.result import Comparison
 from abtest.language.model import Metric, MetricUse, Plan, Window
 from abtest.language.statistical_tests import TESTS, fitting_tests
