@@ -12,6 +12,7 @@ from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
+from abtest.analysis.drivers import drivers_of
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
@@ -30,6 +31,8 @@ from abtest.analysis.result import (
     VariantInfo,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.triggered import triggered_units
+from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
@@ -44,7 +47,7 @@ from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
 from abtest.stats.moments import PairMoments, Sums, pair_from_sums
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 2
+DEFAULTS_VERSION = 3
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 NO_HISTORY: Unadjusted = "no_history"
@@ -132,6 +135,7 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        shared = (self.engine, values, self.experiment, self.metrics)
         return Result(
             schema=SCHEMA,
             experiment=self._info(found, clock, metrics),
@@ -144,6 +148,9 @@ class _Run:
             provenance=self._provenance(found),
             min_cell=self.project.min_cell,
             warnings=(),
+            triggered=triggered_units(*shared, grid, binary, setting, self.project.min_cell),
+            value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
+            drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
@@ -368,7 +375,15 @@ class _Run:
     def _plan(self) -> PlanInfo:
         p = self.experiment.plan
         return PlanInfo(
-            p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary
+            p.method,
+            p.alpha,
+            p.guardrail_alpha,
+            p.power,
+            p.detect,
+            p.correct_goal,
+            p.srm_alpha,
+            p.correct_secondary,
+            p.correct_segments,
         )
 
     def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from abtest.language.beside_model import Drivers, Trigger
 from abtest.language.conditions import Condition, Where
 from abtest.language.metric_model import (
     FINER_UNITS,
@@ -68,6 +69,7 @@ __all__ = [
     "Column",
     "Cross",
     "DecideRule",
+    "Drivers",
     "Event",
     "Example",
     "ExampleEvent",
@@ -100,6 +102,7 @@ __all__ = [
     "TimeColumn",
     "TimeFormat",
     "Timing",
+    "Trigger",
     "Variant",
     "Window",
     "Written",
@@ -155,6 +158,7 @@ class Plan:
     correct_goal: Literal["holm", "none"] = "holm"
     correct_secondary: Literal["bh", "holm", "none"] = "none"
     srm_alpha: float = 0.001
+    correct_segments: Literal["bh", "none"] = "bh"
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,9 @@ class Experiment:
     segments: tuple[Segment, ...] = ()
     plan: Plan = Plan()
     decide: tuple[DecideRule, ...] = ()
+    trigger: Trigger | None = None
+    value: str | None = None
+    drivers: Drivers | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

@@ -10,6 +10,7 @@ from abtest.language import values
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
+from abtest.language.read_beside import read_drivers, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -83,6 +84,9 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         segments=_segments(fields, problems),
         plan=plan,
         decide=_decide(fields, problems),
+        trigger=read_trigger(fields),
+        value=fields.text("value"),
+        drivers=read_drivers(fields, problems),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),
         place=name_node.place if name_node else node.place,
@@ -255,10 +259,12 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
     correct = inner.map("correct")
     goal: Any = "holm"
     secondary: Any = "none"
+    segments: Any = "bh"
     if correct is not None:
         families = Fields(correct, "correct", problems)
         goal = families.choice("goal", ("holm", "none")) or "holm"
         secondary = families.choice("secondary", ("bh", "holm", "none")) or "none"
+        segments = families.choice("segments", ("bh", "none")) or "bh"
         families.done()
     plan = Plan(
         method=method,
@@ -269,6 +275,7 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
         correct_goal=goal,
         correct_secondary=secondary,
         srm_alpha=inner.read("srm_alpha", values.fraction) or default.srm_alpha,
+        correct_segments=segments,
     )
     inner.done(_LATER_PLAN)
     for key, value in (("alpha", plan.alpha), ("guardrail_alpha", plan.guardrail_alpha), ("srm_alpha", plan.srm_alpha)):
