@@ -310,8 +310,16 @@ def _segment(text: str) -> Segment:
 
 def _behaviour(text: str) -> SyntaxProblem:
     """A segment that is neither a name nor a condition in parentheses before exposure."""
-    condition, _, days = text.partition(" before ")
+    condition, before, days = text.partition(" before ")
     shown = condition if condition.startswith("(") else f"({condition})"
+    if not before:
+        alone = re.match(r"\(.*\)", shown)
+        return SyntaxProblem(
+            "E311",
+            f"segment {quoted(text)} is what units do after exposure, so its groups would no longer be comparable",
+            (0, max(1, len(text))),
+            f"Known before exposure is fine:  '{alone[0] if alone else shown} before 28 days'",
+        )
     return SyntaxProblem(
         "E113",
         f"a segment is an attribute, a group or a condition before exposure, found {quoted(text)}",

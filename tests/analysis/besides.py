@@ -46,7 +46,8 @@ metrics:
 
 @dataclass(frozen=True)
 class World:
-    """How users behave. `lift` is the factor of likes for triggered users (all, without `triggered`) of the treatment."""
+    """How users behave: `lift` is the factor of likes for triggered users of the treatment (for `everybody` if so),
+    `spend` that of purchases, `leaky` the share of its other users that trigger all the same."""
 
     units: int = 1200
     arms: int = 2
@@ -54,6 +55,8 @@ class World:
     spend: float = 1.0
     by_country: bool = False
     leaky: float = 0.0
+    everybody: bool = False
+    likes: float = 1.0
     seed: int = 3
     days: int = 7
 
@@ -69,7 +72,7 @@ def write(
     project: str = "",
     end: date = END,
 ) -> Path:
-    """The project and its three exports. `leaky`: share of the untriggered of the treatment that see it all the same."""
+    """The project and its three exports."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(world.seed)
     events: list[tuple[str, str, str, str]] = []
@@ -86,7 +89,7 @@ def write(
             triggers = triggers or bool(random.random() < world.leaky)
         first_seen = int(random.integers(0, 14))
         lift = 1.0
-        if arm != "a" and triggers:
+        if arm != "a" and (triggers or world.everybody):
             lift = world.lift
             if world.by_country:
                 lift = {"AT": 0.5, "BR": 1.0, "CZ": 1.4, "DE": 2.2}[country]
@@ -96,7 +99,7 @@ def write(
             now = lift if after else 1.0
             if triggers and (day - exposed).days == first_seen:
                 events.append((f"u{u}", "saw_composer", day.isoformat(), ""))
-            events += [(f"u{u}", "like", day.isoformat(), "")] * int(random.poisson(taste * now))
+            events += [(f"u{u}", "like", day.isoformat(), "")] * int(random.poisson(taste * now * world.likes))
             events += [(f"u{u}", "post", day.isoformat(), "")] * int(random.poisson(0.5 * taste))
             for _ in range(int(random.poisson(0.1 * taste * (world.spend if arm != "a" and after else 1.0)))):
                 events.append((f"u{u}", "buy", day.isoformat(), f"{random.gamma(2.0, 5.0):.2f}"))
@@ -108,7 +111,7 @@ def write(
     for name, table in tables.items():
         mixed = table if shuffle is None else table.sample(frac=1, random_state=shuffle)
         mixed.to_csv(folder / name, index=False)
-    variants = "".join(f"  v{key}: {{key: {key}, share: {100 // world.arms}%}}\n" for key in "abcd"[: world.arms])
+    variants = "".join(f"  v{key}: {{key: {key}}}\n" for key in "abcd"[: world.arms])
     (folder / "abtest.yml").write_text(PROJECT + project, encoding="utf-8")
     (folder / "metrics.yml").write_text(metrics, encoding="utf-8")
     (folder / "x.yml").write_text(
