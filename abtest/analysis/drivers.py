@@ -71,7 +71,9 @@ def _within(arms: Iterable[JointSums]) -> Matrix:
     cross, freedom = None, 0
     for arm in arms:
         if arm.n:
-            made = matrix_from_sums(arm.n, [Sums(c.shift, c.s1, c.s2, scale=c.scale) for c in arm.columns], arm.products)
+            made = matrix_from_sums(
+                arm.n, [Sums(c.shift, c.s1, c.s2, scale=c.scale) for c in arm.columns], arm.products
+            )
             own = np.array(made.cross)
             cross = own if cross is None else cross + own
             freedom += arm.n - 1

@@ -131,7 +131,11 @@ def _effects(groups: Sequence[SegmentGroup], variant: str) -> dict[int, Interval
     found = {}
     for place, group in enumerate(groups):
         comparison = next(c for c in group.comparisons if c.variant == variant)
-        if comparison.absolute is not None and comparison.absolute.se and min(a.used for a in group.arms) >= FEWEST_UNITS:
+        if (
+            comparison.absolute is not None
+            and comparison.absolute.se
+            and min(a.used for a in group.arms) >= FEWEST_UNITS
+        ):
             found[place] = comparison.absolute
     return found
 
@@ -149,9 +153,7 @@ def with_shrunken(groups: Sequence[SegmentGroup], experiment: Experiment, alpha:
     return tuple(replace(g, shrunken=tuple(made.get(i, ()))) for i, g in enumerate(groups))
 
 
-def corrected_interactions(
-    found: Sequence[SegmentResult], method: Literal["bh", "none"]
-) -> tuple[SegmentResult, ...]:
+def corrected_interactions(found: Sequence[SegmentResult], method: Literal["bh", "none"]) -> tuple[SegmentResult, ...]:
     """The interaction tests of all splits and goals as one family (Benjamini & Hochberg 1995)."""
     if method == "none":
         return tuple(found)

@@ -15,9 +15,9 @@ from typing import Any
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.beside import (
     Effect,
-    Triggered,
     TriggerArm,
     TriggerCheck,
+    Triggered,
     TriggeredComparison,
     TriggeredMetric,
 )
@@ -99,7 +99,9 @@ def _shown(counts: tuple[int, int, int], min_cell: int) -> tuple[int, int, int |
     return exposed, known, None if _small(counts, min_cell) else yes
 
 
-def _check(experiment: Experiment, counts: Mapping[int, tuple[int, int, int]], variant: str, min_cell: int) -> TriggerCheck:
+def _check(
+    experiment: Experiment, counts: Mapping[int, tuple[int, int, int]], variant: str, min_cell: int
+) -> TriggerCheck:
     """The shares of triggered units in one treatment and the baseline, by Pearson's chi-square.
 
     Given the sizes of the variants, which the sample split check looks at, this is the ratio test of the triggered.
@@ -213,9 +215,7 @@ def _diluted(
     alpha = setting.plan.alpha
     boundary = critical(optimal_kappa(alpha) * max(setting.progress, 1e-6), alpha) if banded else None
     others = mean_arm(c.others) if c.others.n >= 2 else None
-    made = dilute(
-        mean_arm(t.triggered), mean_arm(c.triggered), others, rate, alpha=alpha, critical=boundary
-    )
+    made = dilute(mean_arm(t.triggered), mean_arm(c.triggered), others, rate, alpha=alpha, critical=boundary)
     # The interval of a share is that of its score test, as among the triggered; its lift is made from means, and is
     # left out where the two would disagree about zero.
     absolute = _times(found.absolute, rate)
@@ -261,8 +261,9 @@ def _complements(metrics: Sequence[TriggeredMetric], alpha: float) -> tuple[Trig
         made = []
         for comparison in metric.comparisons:
             p = next(adjusted)
-            alarm = p is not None and p < alpha
-            diluted = replace(comparison.diluted, status="no_test", reason="others_differ", absolute=None, relative=None, relative_reason=None) if alarm else comparison.diluted
+            diluted = comparison.diluted
+            if p is not None and p < alpha and diluted.status == "ok":
+                diluted = Effect("no_test", "others_differ", diluted.method)
             made.append(replace(comparison, others_p=p, diluted=diluted))
         found.append(replace(metric, comparisons=tuple(made)))
     return tuple(found)

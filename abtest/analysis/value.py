@@ -23,7 +23,7 @@ from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
 from abtest.stats.inference import Estimate
-from abtest.stats.matrix import MomentMatrix, chosen, linearised, matrix_from_sums
+from abtest.stats.matrix import MomentMatrix, linearised, matrix_from_sums
 from abtest.stats.moments import Sums
 from abtest.stats.tradeoff import (
     EngagedBuyers,
@@ -83,18 +83,14 @@ def _together(
     places = [len(c) > 1 for c in own]
     arms = {v: matrix for i, v in enumerate(ids) if (matrix := _matrix(sums.get((i, 0)), places, entries)) is not None}
     labels = [e.label for e in entries if not e.below]
-    return tuple(
-        _joint(v.id, experiment.baseline, pair, results, arms, labels) for v in experiment.treatments
-    )
+    return tuple(_joint(v.id, experiment.baseline, pair, results, arms, labels) for v in experiment.treatments)
 
 
 def _matrix(sums: JointSums | None, ratios: Sequence[bool], entries: Sequence[Entry]) -> MomentMatrix | None:
     """Goal, value, then covariates, ratios linearised; None without units, or a ratio without a denominator."""
     if sums is None or sums.n < 2:
         return None
-    matrix = matrix_from_sums(
-        sums.n, [Sums(c.shift, c.s1, c.s2, scale=c.scale) for c in sums.columns], sums.products
-    )
+    matrix = matrix_from_sums(sums.n, [Sums(c.shift, c.s1, c.s2, scale=c.scale) for c in sums.columns], sums.products)
     first = 2 + sum(ratios)
     pairs = [(i, i + 1) for i, _ in enumerate(sums.columns) if _below(i + 1, ratios, entries, first)]
     for x, y in reversed(pairs):
@@ -127,26 +123,26 @@ def _joint(
             return Together(variant, "no_test", comparison.reason or "no_units", units)
     if len(both) < 2 or min(a.n for a in both) < FEW_UNITS:
         return Together(variant, "no_test", "not_enough_units", units)
-    shown = [c.always_valid_absolute or c.absolute for c in (goal, value)]
-    assert shown[0] is not None
-    assert shown[1] is not None
+    first, second = (c.always_valid_absolute or c.absolute for c in (goal, value))
+    assert first is not None
+    assert second is not None
     used = [c.adjustment.covariates if c.adjustment is not None else () for c in (goal, value)]
-    cov = _covariance(both, [_places(labels, u) for u in used], [_used(results[m.name], (baseline, variant)) for m in pair])
+    cov = _covariance(
+        both, [_places(labels, u) for u in used], [_used(results[m.name], (baseline, variant)) for m in pair]
+    )
     joint = _joint_effect(goal, value, cov)
-    estimates = [Estimate(i.estimate, i.low, i.high, i.se) for i in shown]
+    estimates = [Estimate(i.estimate, i.low, i.high, i.se) for i in (first, second)]
     region, rate = ellipse(joint), exchange_rate(joint)
     return Together(
         variant,
         "ok",
         None,
         units,
-        shown[0],
-        shown[1],
+        first,
+        second,
         goal.always_valid_absolute is not None,
         # Several goals share one error rate, so a goal that is not clear in the end is not clear here.
-        quadrant(
-            *estimates, engagement_better=pair[0].better or "higher", revenue_better=pair[1].better or "higher"
-        )
+        quadrant(*estimates, engagement_better=pair[0].better or "higher", revenue_better=pair[1].better or "higher")
         if goal.state in ("better", "worse")
         else "unclear",
         joint.correlation,
@@ -215,7 +211,8 @@ def _associations(
     engine: Engine, values: Values, experiment: Experiment, goal: Metric, value: Metric, min_cell: int
 ) -> tuple[tuple[Association, ...], tuple[AssociationChange, ...]]:
     why = next(
-        (r for m in (goal, value) for r, is_so in (("kind", m.quantile is not None), ("ratio", m.pooled)) if is_so), None
+        (r for m in (goal, value) for r, is_so in (("kind", m.quantile is not None), ("ratio", m.pooled)) if is_so),
+        None,
     )
     if why is not None:
         none = tuple(Association(v.id, "no_test", why) for v in experiment.variants)
@@ -247,7 +244,12 @@ def _association(variant: str, table: EngagedBuyers, min_cell: int, alpha: float
         return Association(variant, "no_test", "small_cell")
     found = association(table, alpha=alpha)
     return Association(
-        variant, found.status, found.reason, cells if table.n else None, _interval(found.phi), _interval(found.odds_ratio)
+        variant,
+        found.status,
+        found.reason,
+        cells if table.n else None,
+        _interval(found.phi),
+        _interval(found.odds_ratio),
     )
 
 

@@ -242,7 +242,12 @@ def _triggered(project: Project, experiment: Experiment) -> dict[str, Any]:
     if trigger is None:
         return {}
     events = sorted({a.event for a in atoms_of(trigger.condition)} & set(project.events))
-    return {"trigger": {"when": plain(normal(trigger.condition)), "events": {e: _canonical_event(project.events[e]) for e in events}}}
+    return {
+        "trigger": {
+            "when": plain(normal(trigger.condition)),
+            "events": {e: _canonical_event(project.events[e]) for e in events},
+        }
+    }
 
 
 def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:

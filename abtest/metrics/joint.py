@@ -101,7 +101,12 @@ def crossed_counts(engine: Engine, values: Values, first: str, second: str) -> d
     a, b = name(values.value[first]), name(values.value[second])
     cells = ", ".join(
         f"count(*) FILTER ({x} AND {y})"
-        for x, y in ((f"{a} > 0", f"{b} > 0"), (f"{a} > 0", f"{b} <= 0"), (f"{a} <= 0", f"{b} > 0"), (f"{a} <= 0", f"{b} <= 0"))
+        for x, y in (
+            (f"{a} > 0", f"{b} > 0"),
+            (f"{a} > 0", f"{b} <= 0"),
+            (f"{a} <= 0", f"{b} > 0"),
+            (f"{a} <= 0", f"{b} <= 0"),
+        )
     )
     rows = engine.rows(
         f"SELECT variant, {cells} FROM {name(values.table)} WHERE {a} IS NOT NULL AND {b} IS NOT NULL "

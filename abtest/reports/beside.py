@@ -11,8 +11,8 @@ from abtest.analysis.beside import (
     Effect,
     Rate,
     Together,
-    Triggered,
     TriggerCheck,
+    Triggered,
     ValueGoal,
 )
 from abtest.analysis.interval import Interval
@@ -119,14 +119,18 @@ def _triggered_table(w: Wording, found: Triggered) -> Plain:
                 continue
             main = comparison_of(metric, comparison.variant)
             shown = None if main is None else w.shown(main)
-            everybody = w.no_test(main) if shown is None else _change(w, metric, shown.interval, shown.relative, shown.band)
-            rows.append((
-                _named(w, w.metric(metric, 60), comparison.variant),
-                _effect(w, metric, comparison.triggered),
-                _effect(w, metric, comparison.diluted),
-                everybody,
-                _others(w, metric, comparison.others, comparison.others_p),
-            ))
+            everybody = (
+                w.no_test(main) if shown is None else _change(w, metric, shown.interval, shown.relative, shown.band)
+            )
+            rows.append(
+                (
+                    _named(w, w.metric(metric, 60), comparison.variant),
+                    _effect(w, metric, comparison.triggered),
+                    _effect(w, metric, comparison.diluted),
+                    everybody,
+                    _others(w, metric, comparison.others, comparison.others_p),
+                )
+            )
     caption = words("triggered.caption", control=w.control, label=w.interval_label())
     return Plain(caption, tuple(words(n) for n in names), tuple(rows), frozenset({1, 2, 3, 4}))
 
@@ -184,10 +188,19 @@ def _joint_table(w: Wording, goals: tuple[ValueGoal, ...], value: MetricResult) 
             p = words("beside.open")
             if not of.band and of.region is not None:
                 p = _why(w, of.region.reason) if of.region.status != "ok" else w.p_alone(of.region.p_value)
-            correlation = words("table.no_value") if of.correlation is None else w.numbers.fixed(of.correlation, 2, sign=True)
+            correlation = (
+                words("table.no_value") if of.correlation is None else w.numbers.fixed(of.correlation, 2, sign=True)
+            )
             changes = (_change(w, m, i, False, of.band) for m, i in ((metric, of.goal), (value, of.value)))
             rows.append((name, *changes, correlation, p, _rate(w, metric, value, of)))
-    names = ("table.metric", "value.goal_change", "value.value_change", "value.correlation", "value.joint_p", "value.rate")
+    names = (
+        "table.metric",
+        "value.goal_change",
+        "value.value_change",
+        "value.correlation",
+        "value.joint_p",
+        "value.rate",
+    )
     columns = tuple(words(n, value=w.metric(value, 40)) for n in names)
     caption = words("value.caption", value=w.metric(value), label=w.interval_label())
     return Plain(caption, columns, tuple(rows), frozenset(range(1, 6)))
@@ -228,7 +241,15 @@ def _rate(w: Wording, goal: MetricResult, value: MetricResult, of: Together) -> 
 
 def _association_table(w: Wording, goal: ValueGoal, value: MetricResult) -> Plain:
     words, metric = w.words, w.result.metric(goal.metric)
-    names = ("goal.variant", "value.both", "value.only_goal", "value.only_value", "value.neither", "value.phi", "value.odds")
+    names = (
+        "goal.variant",
+        "value.both",
+        "value.only_goal",
+        "value.only_value",
+        "value.neither",
+        "value.phi",
+        "value.odds",
+    )
     columns = tuple(words(n, goal=w.metric(metric, 30), value=w.metric(value, 30)) for n in names)
     rows = tuple(_association(w, a) for a in goal.associations)
     caption = words("value.association", goal=w.metric(metric), value=w.metric(value))

@@ -338,7 +338,9 @@ def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, grou
         overall = w.shown(whole, band=False) if whole else None
         head = w.words("segments.row_of", segment=label, variant=w.variant(variant)) if w.many else label
         row = _row(w, metric, group.arms, comparison, variant, shown, head)
-        row = replace(row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant))
+        row = replace(
+            row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant)
+        )
         rows.append(_Draft(row, metric, shown, overall))
     return rows
 

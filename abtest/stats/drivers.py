@@ -145,9 +145,7 @@ def bootstrap_importance(
     return _with_intervals(point, np.vstack(resampled), alpha)
 
 
-def jackknife_importance(
-    covariance: Matrix, left_out: Sequence[Matrix], *, n: int, alpha: float = 0.05
-) -> Importance:
+def jackknife_importance(covariance: Matrix, left_out: Sequence[Matrix], *, n: int, alpha: float = 0.05) -> Importance:
     """LMG shares with intervals from groups of units left out one at a time: no unit is needed, only covariances.
 
     `covariance` as in `relative_importance`, over all `n` units; `left_out` the same without one group each, for some

@@ -16,10 +16,11 @@ from abtest.reports.sections import build_page
 from abtest.reports.wording import Wording
 from tests.analysis.besides import World, users, write
 
+DIFFERENT = World(by_country=True)
 SPLITS = "segments: [country, plan]\n"
 
 
-def raw(folder: Path, experiment: str = SPLITS, world: World = World(by_country=True), roles: str = "goal: [likes, spent]") -> Path:
+def raw(folder: Path, experiment: str = SPLITS, world: World = DIFFERENT, roles: str = "goal: [likes, spent]") -> Path:
     """The project without adjustment, so that effects are differences of means."""
     write(folder, experiment, world, roles=roles)
     text = (folder / "abtest.yml").read_text("utf-8").replace("timezone: UTC", "timezone: UTC, default_adjust: none", 1)

@@ -18,14 +18,18 @@ def beside(result: Result) -> Result:
     return replace(
         result,
         triggered=_triggered(treatments, result.experiment.baseline, keys, value, early),
-        value=b.Value(value, tuple(_goal(k, i, treatments, result.experiment.baseline, early) for i, k in enumerate(keys))),
+        value=b.Value(
+            value, tuple(_goal(k, i, treatments, result.experiment.baseline, early) for i, k in enumerate(keys))
+        ),
         drivers=_drivers(value, [m.key for m in result.metrics if m.role == "secondary"][:2]),
         segments=tuple(_shrunk(s, treatments) for s in result.segments),
     )
 
 
 def _effect(estimate: float, half: float, band: bool, control: float = 0.1284) -> b.Effect:
-    absolute = Interval(control * estimate, control * (estimate - half), control * (estimate + half), control * half / 2)
+    absolute = Interval(
+        control * estimate, control * (estimate - half), control * (estimate + half), control * half / 2
+    )
     relative = Interval(estimate, estimate - half, estimate + half, half / 2)
     return b.Effect("ok", None, "welch", absolute, relative, None, 0.012, band)
 
@@ -50,9 +54,7 @@ def _triggered(treatments: list[str], control: str, goals: list[str], other: str
             for v in treatments
         ]  # fmt: skip
         metrics.append(b.TriggeredMetric(key, tuple(full)))
-    hidden = [
-        b.TriggeredComparison(v, None, None, 0, *[_none("beyond_trigger")] * 3) for v in treatments
-    ]
+    hidden = [b.TriggeredComparison(v, None, None, 0, *[_none("beyond_trigger")] * 3) for v in treatments]
     differ = [replace(c, diluted=_none("others_differ"), others_p=0.001) for c in metrics[0].comparisons]
     metrics += [b.TriggeredMetric(other, tuple(hidden)), replace(metrics[0], comparisons=tuple(differ))]
     return b.Triggered("(saw_composer >= 1)", "first 14 days", tuple(arms), tuple(checks), tuple(metrics))
