@@ -22,19 +22,18 @@ def read_trigger(fields: Fields) -> Trigger | None:
     """`trigger: (saw_composer)` or `trigger: (saw_composer >= 1) in first 7 days`."""
     found = fields.read("trigger", _trigger)
     node = fields.node_of("trigger")
-    assert found is None or isinstance(node, Text)
-    return None if found is None else replace(found, place=node.place, node=node)
+    return replace(found, place=node.place, node=node) if found is not None and isinstance(node, Text) else None
 
 
 def _trigger(text: str) -> Trigger:
     match = re.fullmatch(r"\s*(\(.*\))(?:\s+in\s+(.+?))?\s*", text, re.DOTALL)
     if match is None:
-        condition = text.partition(" in ")[0].strip()
+        alone = text.partition(" in ")[0].strip()
         raise SyntaxProblem(
             "E113",
             f"a trigger is a condition in parentheses, found {quoted(text)}",
             (0, max(1, len(text))),
-            f"Write  trigger: ({condition})  or  trigger: ({condition}) in first 7 days",
+            f"Write  trigger: ({alone})  or  trigger: ({alone}) in first 7 days",
         )
     window = Window()
     if match[2] is not None:

@@ -96,7 +96,7 @@ def test_no_reader_of_maps_is_unknown_here() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fields":
                 found.add(ast.unparse(node.args[1]))
     fixed = {text.strip("'") for text in found if text.startswith("'")}
-    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct"} | {
+    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct", "drivers"} | {
         "metrics of the experiment"
     }
     assert found - {repr(text) for text in fixed} == {
