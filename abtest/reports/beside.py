@@ -55,6 +55,11 @@ def _whole(text: str) -> str:
     return _SIGN.sub("\\1\u2060", text.replace(" ", "\u00a0"))
 
 
+def _not_yet(w: Wording) -> str:
+    """What is made for one look: before the planned end, or in a plan that may be read at any time."""
+    return w.words("beside.open" if w.early else "beside.every_look")
+
+
 def _effect(w: Wording, metric: MetricResult, effect: Effect) -> str:
     if effect.status != "ok":
         return _why(w, effect.reason)
@@ -185,7 +190,7 @@ def _joint_table(w: Wording, goals: tuple[ValueGoal, ...], value: MetricResult) 
             if of.status != "ok":
                 rows.append((name, _why(w, of.reason), *[words("table.no_value")] * 4))
                 continue
-            p = words("beside.open")
+            p = _not_yet(w)
             if not of.band and of.region is not None:
                 p = _why(w, of.region.reason) if of.region.status != "ok" else w.p_alone(of.region.p_value)
             correlation = (
@@ -209,7 +214,7 @@ def _joint_table(w: Wording, goals: tuple[ValueGoal, ...], value: MetricResult) 
 def _rate(w: Wording, goal: MetricResult, value: MetricResult, of: Together) -> str:
     """What one unit of the value must be worth in units of the goal; only where one went up and the other down."""
     if of.band:
-        return w.words("beside.open")
+        return _not_yet(w)
     rate = of.rate
     if rate is None or rate.status != "ok":
         return _why(w, None if rate is None else rate.reason)
@@ -272,7 +277,7 @@ def _association_change(w: Wording, goal: ValueGoal, of: AssociationChange, valu
     if of.status != "ok" or of.ratio is None or of.p_value is None:
         return w.words("value.change.untested", why=_why(w, of.reason), **slots)
     if w.early or w.result.plan.method == "sequential":
-        return w.words("value.change.open", **slots)
+        return w.words("value.change.open" if w.early else "value.change.every_look", **slots)
     key = "differs" if of.p_value < w.result.plan.alpha else "unclear"
     return w.words(f"value.change.{key}", ratio=_between(w, of.ratio), p=w.p(of.p_value), **slots)
 

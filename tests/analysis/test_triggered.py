@@ -14,6 +14,8 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 import abtest
 from abtest.analysis.beside import Triggered, TriggeredComparison
 from abtest.analysis.result import Result
+from abtest.language.canonical import experiment_hash
+from abtest.language.unused import unused
 from abtest.reports.write import render
 from abtest.stats.sequential import critical, optimal_kappa
 from tests.analysis.besides import END, METRICS, START, World, users, write
@@ -256,3 +258,21 @@ def test_round_trip_and_same_bytes(tmp_path: Path) -> None:
     assert first.to_json() == second.to_json()
     assert render(first, "html", "en") == render(second, "html", "en")
     assert Result.from_json(first.to_json()) == first
+
+
+def test_the_event_of_a_trigger_is_used(tmp_path: Path) -> None:
+    small = World(units=4)
+    assert "saw" in dict(unused(abtest.load(write(tmp_path / "a", "", small))))["event"]
+    assert "event" not in dict(unused(abtest.load(write(tmp_path / "b", TRIGGER, small))))
+
+
+def test_a_changed_event_of_the_trigger_changes_the_hash(tmp_path: Path) -> None:
+    """Its definition is spelled out there, as those of the metrics are."""
+    hashes = []
+    for name, event in (("a", "saw_composer"), ("b", "post")):
+        folder = write(tmp_path / name, TRIGGER, World(units=4))
+        text = (folder / "abtest.yml").read_text("utf-8").replace("saw: saw_composer", f"saw: {event}")
+        (folder / "abtest.yml").write_text(text, encoding="utf-8")
+        project = abtest.load(folder)
+        hashes.append(experiment_hash(project, project.experiments["x"]))
+    assert hashes[0] != hashes[1]

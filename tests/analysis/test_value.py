@@ -227,6 +227,17 @@ def test_before_the_planned_end_nothing_is_read_but_bands(tmp_path: Path) -> Non
     assert section.leads[-1].endswith("is open until the planned end.")
 
 
+def test_a_sequential_plan_has_no_region_for_one_look(tmp_path: Path) -> None:
+    folder = write(tmp_path, f"{VALUE}plan: {{method: sequential}}\n", roles="goal: [liker], guardrail: [spent]")
+    result = abtest.run("x", folder)
+    assert together(result, "liker").band
+    assert together(result, "liker").goal == main(result, "liker").absolute
+    section = value_section(Wording(result))
+    assert section is not None
+    assert section.plain[0].rows[0][4:] == ("not made for every look", "not made for every look")
+    assert section.leads[-1].endswith("is not said in a plan that may be read at every look.")
+
+
 def test_lower_is_better(tmp_path: Path) -> None:
     """Fewer likes would be better here: raising them and spending is then a trade-off, with a positive rate."""
     metrics = METRICS.replace(
