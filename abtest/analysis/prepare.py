@@ -14,6 +14,7 @@ from abtest.language.conditions import Attribute, Where
 from abtest.language.model import Column, Event, Experiment, Group, Metric, Project, Segment, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
+from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
 from abtest.metrics.labels import label_segments
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
@@ -143,7 +144,8 @@ class _Reader:
             self.covariates, self.unadjusted = find_covariates(metrics, project, experiment)
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
         raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
-        self.hidden = (*among, *splits, *dict.fromkeys(before), *raw)
+        trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}

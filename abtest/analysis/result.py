@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from abtest.analysis.beside import DriverResult, Triggered, Value
+from abtest.analysis.interval import Interval as Interval
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,16 +27,6 @@ State = Literal["better", "worse", "unclear", "flat", "no_test"]
 GuardrailLabel = Literal["held", "held_but_worse", "not_shown", "worse_not_shown", "broken", "no_test"]
 HealthLevel = Literal["pass", "note", "fail", "not_run"]
 Number = int | float
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its interval. `low` or `high` is None where the interval is unbounded or could not be made."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    se: float | None = None
 
 
 @dataclass(frozen=True)
@@ -247,17 +240,30 @@ class MetricResult:
 
 
 @dataclass(frozen=True)
+class Shrunken:
+    """The effect in one group, pulled towards that in all groups by as much as its error makes it stand out."""
+
+    variant: str
+    absolute: Interval
+
+
+@dataclass(frozen=True)
 class SegmentGroup:
-    """One value of a segment dimension. Cells below the privacy floor are merged into `hidden` (label None)."""
+    """One value of a segment dimension. Cells below the privacy floor are merged into `hidden` (label None).
+
+    `shrunken`: the absolute effects to read many groups by, since the largest of many raw ones is too large.
+    """
 
     label: str | None
     arms: tuple[ArmValue, ...]
     comparisons: tuple[Comparison, ...]
+    shrunken: tuple[Shrunken, ...] = ()
 
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """One goal metric split by one attribute known before exposure. `interaction_p` tests whether effects differ."""
+    """One goal metric split by one attribute known before exposure. `interaction_p` tests whether effects differ;
+    `interaction_p_adjusted` takes all splits and goals into account, by the method of the plan."""
 
     dimension: str
     metric: str
@@ -266,6 +272,7 @@ class SegmentResult:
     interaction_p: float | None
     interaction_reason: str | None = None
     registered: bool = True
+    interaction_p_adjusted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -384,6 +391,7 @@ class PlanInfo:
     srm_alpha: float
     correct_secondary: Correction = "none"
     lift: Literal["fieller", "delta", "log"] = "fieller"
+    correct_segments: Literal["bh", "none"] = "bh"
 
 
 @dataclass(frozen=True)
@@ -424,6 +432,9 @@ class Result:
     provenance: Provenance
     min_cell: int = 10
     warnings: tuple[str, ...] = ()
+    triggered: Triggered | None = None
+    value: Value | None = None
+    drivers: DriverResult | None = None
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

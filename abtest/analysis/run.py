@@ -13,6 +13,7 @@ from abtest.analysis.clustering import clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
+from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
@@ -35,6 +36,8 @@ from abtest.analysis.result import (
     VariantInfo,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.triggered import triggered_units
+from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
@@ -52,7 +55,7 @@ from abtest.stats.clusters import FEW
 from abtest.stats.moments import PairMoments, Sums, pair_from_sums
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 2
+DEFAULTS_VERSION = 3
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 NO_HISTORY: Unadjusted = "no_history"
@@ -144,6 +147,7 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        shared = (self.engine, values, self.experiment, self.metrics)
         return Result(
             schema=SCHEMA,
             experiment=self._info(found, clock, metrics),
@@ -156,6 +160,9 @@ class _Run:
             provenance=self._provenance(found),
             min_cell=self.project.min_cell,
             warnings=(),
+            triggered=triggered_units(*shared, grid, binary, setting, self.project.min_cell),
+            value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
+            drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
@@ -467,6 +474,7 @@ class _Run:
             p.srm_alpha,
             p.correct_secondary,
             p.lift,
+            p.correct_segments,
         )
 
     def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.clustering import Clusters, clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare
-from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
+from abtest.analysis.result import ArmValue, Comparison, Interval, SegmentGroup, SegmentResult, Shrunken
 from abtest.language.model import Experiment, Metric, MetricUse
 from abtest.metrics.clusters import across_segments
 from abtest.metrics.crossed import Covariates
@@ -18,10 +18,14 @@ from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import Counted, needs_counts, value_counts
 from abtest.sources.engine import Engine
-from abtest.stats.distributions import chi_square_upper
+from abtest.stats.distributions import chi_square_upper, critical_value
+from abtest.stats.heterogeneity import cochran_q, shrink
+from abtest.stats.multiplicity import benjamini_hochberg
 
 MAX_GROUPS = 20
 UNKNOWN = "(unknown)"
+FEWEST_UNITS = 30
+"""Per variant; Cochran's Q takes errors as known, and with less it alarms too often. Smaller groups are shown untested."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def split_goals(
                 if across:  # groups that share clusters are not independent, as the test of their differences assumes
                     split = replace(split, interaction_p=None, interaction_reason="clustered")
                 found.append(split)
-    return tuple(found)
+    return corrected_interactions(found, experiment.plan.correct_segments)
 
 
 def _split(
@@ -110,7 +114,8 @@ def _split(
     hidden += max(0, len(groups) - MAX_GROUPS)
     groups = groups[:MAX_GROUPS]
     p, reason = interaction(groups, experiment)
-    return SegmentResult(dimension, metric.name, tuple(groups), hidden, p, reason, True)
+    shrunk = with_shrunken(groups, experiment, setting.plan.alpha)
+    return SegmentResult(dimension, metric.name, shrunk, hidden, p, reason, True)
 
 
 def _label(value: Any) -> str:
@@ -129,24 +134,55 @@ def _group(
     return SegmentGroup(label, values, comparisons)
 
 
-def interaction(groups: list[SegmentGroup], experiment: Experiment) -> tuple[float | None, str | None]:
+def interaction(groups: Sequence[SegmentGroup], experiment: Experiment) -> tuple[float | None, str | None]:
     """Cochran's Q over the absolute effects of the groups (all treatments pooled): do they differ more than by chance?
 
-    Q = sum w (e - weighted mean)^2 with w = 1/se^2, chi-square with (groups - 1) per treatment (Cochran 1954).
+    Chi-square with (groups - 1) per treatment (Cochran 1954).
     """
     total, freedom = 0.0, 0
     for treatment in experiment.treatments:
-        effects = []
-        for group in groups:
-            comparison = next(c for c in group.comparisons if c.variant == treatment.id)
-            if comparison.absolute is not None and comparison.absolute.se:
-                effects.append((comparison.absolute.estimate, comparison.absolute.se**-2))
-        if len(effects) < 2:
-            continue
-        weight = sum(w for _, w in effects)
-        mean = sum(e * w for e, w in effects) / weight
-        total += sum(w * (e - mean) ** 2 for e, w in effects)
-        freedom += len(effects) - 1
+        effects = _effects(groups, treatment.id)
+        found = cochran_q([e.estimate for e in effects.values()], [e.se or 0.0 for e in effects.values()])
+        if found.reason == "too_far_apart":
+            return None, found.reason
+        if found.q is not None and found.df is not None:
+            total += found.q
+            freedom += found.df
     if freedom == 0:
         return None, "not_enough_groups"
     return chi_square_upper(total, freedom), None
+
+
+def _effects(groups: Sequence[SegmentGroup], variant: str) -> dict[int, Interval]:
+    """The absolute effects with an error, of groups that are not tiny, by the place of the group."""
+    found = {}
+    for place, group in enumerate(groups):
+        comparison = next(c for c in group.comparisons if c.variant == variant)
+        if (
+            comparison.absolute is not None
+            and comparison.absolute.se
+            and min(a.used for a in group.arms) >= FEWEST_UNITS
+        ):
+            found[place] = comparison.absolute
+    return found
+
+
+def with_shrunken(groups: Sequence[SegmentGroup], experiment: Experiment, alpha: float) -> tuple[SegmentGroup, ...]:
+    """Every group with its empirical-Bayes effects, per treatment; none where fewer than two groups have an effect."""
+    made: dict[int, list[Shrunken]] = {}
+    half = critical_value(alpha)
+    for treatment in experiment.treatments:
+        effects = _effects(groups, treatment.id)
+        found = shrink([e.estimate for e in effects.values()], [e.se or 0.0 for e in effects.values()])
+        for place, mean, sd in zip(effects, found.means, found.total_sds, strict=found.status == "ok"):
+            interval = Interval(mean, mean - half * sd, mean + half * sd, sd)
+            made.setdefault(place, []).append(Shrunken(treatment.id, interval))
+    return tuple(replace(g, shrunken=tuple(made.get(i, ()))) for i, g in enumerate(groups))
+
+
+def corrected_interactions(found: Sequence[SegmentResult], method: Literal["bh", "none"]) -> tuple[SegmentResult, ...]:
+    """The interaction tests of all splits and goals as one family (Benjamini & Hochberg 1995)."""
+    if method == "none":
+        return tuple(found)
+    adjusted = benjamini_hochberg([s.interaction_p for s in found])
+    return tuple(replace(s, interaction_p_adjusted=p) for s, p in zip(found, adjusted, strict=True))

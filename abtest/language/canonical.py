@@ -231,8 +231,23 @@ def experiment_hash(project: Project, experiment: Experiment) -> str:
             "sources": sources,
             "timezone": project.timezone,
             "adjust": _adjusting(project, experiment),
+            **_triggered(project, experiment),
         }
     )
+
+
+def _triggered(project: Project, experiment: Experiment) -> dict[str, Any]:
+    """The trigger with its events spelled out; nothing without one, so that other hashes stay as they are."""
+    trigger = experiment.trigger
+    if trigger is None:
+        return {}
+    events = sorted({a.event for a in atoms_of(trigger.condition)} & set(project.events))
+    return {
+        "trigger": {
+            "when": plain(normal(trigger.condition)),
+            "events": {e: _canonical_event(project.events[e]) for e in events},
+        }
+    }
 
 
 def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:
@@ -257,4 +272,5 @@ def plan_hash(experiment: Experiment) -> str:
         experiment.end,
         experiment.baseline,
     )
-    return digest(plain(fixed))
+    beside = [x for x in (experiment.trigger, experiment.value) if x is not None]
+    return digest(plain((*fixed, *beside)))

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from abtest.language.beside_model import Drivers, Trigger
 from abtest.language.conditions import Condition, Where
 from abtest.language.metric_model import (
     FINER_UNITS,
@@ -70,6 +71,7 @@ __all__ = [
     "Correction",
     "Cross",
     "DecideRule",
+    "Drivers",
     "Event",
     "Example",
     "ExampleEvent",
@@ -102,6 +104,7 @@ __all__ = [
     "TimeColumn",
     "TimeFormat",
     "Timing",
+    "Trigger",
     "Variant",
     "Window",
     "Written",
@@ -170,6 +173,7 @@ class Plan:
     correct_secondary: Correction = "none"
     srm_alpha: float = 0.001
     lift: Literal["fieller", "delta", "log"] = "fieller"
+    correct_segments: Literal["bh", "none"] = "bh"
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,9 @@ class Experiment:
     segments: tuple[Segment, ...] = ()
     plan: Plan = Plan()
     decide: tuple[DecideRule, ...] = ()
+    trigger: Trigger | None = None
+    value: str | None = None
+    drivers: Drivers | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

@@ -22,6 +22,7 @@ from abtest.language.model import (
     Window,
     Written,
 )
+from abtest.language.resolve_beside import check_drivers, check_trigger_window, check_value, resolve_trigger
 from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
 from abtest.language.resolve_parts import home_of
 from abtest.language.statistical_tests import WITHOUT_MARGIN
@@ -72,6 +73,19 @@ def resolve_experiment(
         if g.group not in broken_groups and (not broken_sources or not g.prop or g.source in sources)
     ]
     segments = tuple(s for s in found if s is not None)
+    trigger = experiment.trigger
+    if trigger is not None:
+        check_trigger_window(experiment, metrics, problems)
+        read = resolve_trigger(trigger, events, sources, broken_events, broken_sources, problems)
+        if read is not None and read.condition is not None:
+            trigger = replace(trigger, condition=read.condition)
+            place = MetricUse("the trigger", "part", place=trigger.place)
+            if unit_known:
+                _check_unit(read, place, experiment, sources, events, problems)
+    if experiment.value is not None:
+        check_value(experiment, metrics, problems)
+    if experiment.drivers is not None:
+        check_drivers(experiment, metrics, problems)
     for rule in experiment.decide:
         for quantifier, name, _ in rule.tests:
             if quantifier == "metric" and name not in {u.name for u in experiment.metrics}:
@@ -89,7 +103,7 @@ def resolve_experiment(
             "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
         )
     cluster = None if broken_sources else resolve_cluster(experiment, sources, problems)
-    return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster)
+    return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger)
 
 
 def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:

@@ -124,8 +124,9 @@ MAPS: dict[str, dict[str, Shape]] = {
         "dates": ref("dates"), "as_of": s.DATE, "mixed_exposure": s.one_of("drop", "first"),
         "cluster": s.EXPRESSION,
         "population": ref("population"), "metrics": ref("roles"), "segments": s.one_or_more(s.EXPRESSION),
-        "plan": ref("plan"), "decide": ref("decide"),
+        "plan": ref("plan"), "decide": ref("decide"), "trigger": s.TRIGGER, "value": s.ID, "drivers": ref("drivers"),
     },
+    "drivers": {"of": s.ID, "by": {"type": "array", "items": s.ID, "minItems": 2, "maxItems": 12}},
     "exposure": {"source": s.ID, "flag": s.LOGGED, "where": s.EXPRESSION},
     "variant": {"key": s.KEY, "share": s.PERCENT, "title": s.PROSE},
     "dates": {"start": s.DATE, "enroll_until": s.DATE, "end": s.DATE},
@@ -137,7 +138,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "power": s.PERCENT, "detect": s.PERCENT, "correct": ref("correct"), "srm_alpha": s.PERCENT,
         "lift": s.one_of("fieller", "delta", "log"),
     },
-    "correct": {"goal": s.one_of(*GOAL_CORRECTIONS), "secondary": s.one_of(*SECONDARY_CORRECTIONS)},
+    "correct": {"goal": s.one_of(*GOAL_CORRECTIONS), "secondary": s.one_of(*SECONDARY_CORRECTIONS), "segments": s.one_of("bh", "none")},
     "outcome": {"when": s.RULE, "verdict": s.one_of("ship", "dont_ship", "keep_running", "dont_decide")},
 }  # fmt: skip
 """The keys of each map, by the name of the map. Sections and names that people choose are not keys."""
@@ -146,7 +147,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "source": ("kind", "files", "units"), "time": ("from",), "survey": ("source", "scale", "score"), "ratio": ("of", "to"),
     "quantile": ("of", "at", "across"), "funnel": ("steps",), "example": ("expect",),
     "experiment": ("experiment", "unit", "exposure", "variants", "baseline", "metrics"), "exposure": ("source",),
-    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",),
+    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",), "drivers": ("of", "by"),
 }  # fmt: skip
 
 _WORDS = (
@@ -224,7 +225,7 @@ def _closed(name: str, keys: tuple[str, ...] | None = None, required: tuple[str,
 
 def _definitions() -> dict[str, Shape]:
     plain = ("privacy", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates")
-    experiment = ("population", "roles", "use", "plan", "correct", "outcome")
+    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers")
     return {
         **{name: _closed(name) for name in plain + experiment},
         "source": _source(),

@@ -14,19 +14,19 @@ def beside_table(w: Wording) -> Plain | None:
     rows = [(m, b) for m in w.result.metrics for b in m.beside]
     if not rows:
         return None
-    names = ("table.metric", "beside.look", "beside.result", "method.p")
+    names = ("table.metric", "looks.look", "looks.result", "method.p")
     cells = tuple(_row(w, metric, one) for metric, one in rows)
-    return Plain(w.words("beside.caption"), tuple(w.words(n) for n in names), cells, frozenset({3}))
+    return Plain(w.words("looks.caption"), tuple(w.words(n) for n in names), cells, frozenset({3}))
 
 
 def _row(w: Wording, metric: MetricResult, one: Beside) -> tuple[str, ...]:
     name = w.metric(metric, 60)
     if w.many and one.variant is not None:
         name = w.words("segments.row_of", segment=name, variant=w.variant(one.variant))
-    look = w.words(f"beside.{one.method}.name")
+    look = w.words(f"looks.{one.method}.name")
     if one.status == "no_test":
         why = w.words(w.words.known("no_test", one.reason or "other"), reason=w.name(one.reason or ""))
-        return (name, look, w.words("beside.none", why=why), w.words("table.no_value"))
+        return (name, look, w.words("looks.none", why=why), w.words("table.no_value"))
     return (name, look, _result(w, one), w.p_alone(one.p_value))
 
 
@@ -35,31 +35,31 @@ def _result(w: Wording, one: Beside) -> str:
     if one.method == "cronbach_alpha" and estimate is not None:
         return _reliability(w, one)
     if estimate is None or estimate.low is None or estimate.high is None:
-        return w.words(f"beside.{one.method}.plain")
+        return w.words(f"looks.{one.method}.plain")
     chance = one.method == "brunner_munzel"
 
     def write(value: float) -> str:
         return w.share(value) if chance else w.numbers.fixed(value, 2)
 
     slots = {"estimate": write(estimate.estimate), "low": write(estimate.low), "high": write(estimate.high)}
-    return w.words(f"beside.{one.method}.result", **slots)
+    return w.words(f"looks.{one.method}.result", **slots)
 
 
 def _reliability(w: Wording, one: Beside) -> str:
     values, estimate = one.values or {}, one.estimate
     assert estimate is not None
     text = w.words(
-        "beside.cronbach_alpha.result",
+        "looks.cronbach_alpha.result",
         estimate=w.numbers.fixed(estimate.estimate, 2),
         low=None if estimate.low is None else w.numbers.fixed(estimate.low, 2),
         high=None if estimate.high is None else w.numbers.fixed(estimate.high, 2),
-        band=w.words(f"beside.cronbach_alpha.band.{values.get('band')}"),
+        band=w.words(f"looks.cronbach_alpha.band.{values.get('band')}"),
         items=w.count(int(values.get("items") or 0)),
     )
     suspects = str(values.get("suspects") or "")
     if not suspects:
         return text
-    turned = w.words("beside.cronbach_alpha.suspects", list=w.name(suspects, 120))
+    turned = w.words("looks.cronbach_alpha.suspects", list=w.name(suspects, 120))
     return w.words("list.space").join([text, turned])
 
 

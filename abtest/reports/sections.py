@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from abtest.analysis.result import MetricResult
 from abtest.reports.adjusted import goal_lead
 from abtest.reports.appendix import Plain
+from abtest.reports.beside import drivers_section, triggered_section, value_section
+from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
@@ -14,7 +16,6 @@ from abtest.reports.numbers import decimals_for
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
-    Table,
     by_clarity,
     guardrail_table,
     labels,
@@ -65,18 +66,6 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A section of tables below a lead."""
-
-    title: str
-    leads: tuple[str, ...]
-    tables: tuple[Table, ...]
-    plain: tuple[Plain, ...] = ()
-    meanings: tuple[tuple[str, str], ...] = ()
-    read: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Page:
     title: str
     heading: str
@@ -105,6 +94,9 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "triggered": triggered_section,
+            "value": value_section,
+            "drivers": drivers_section,
         }
         for key, build in builders.items():
             built = build(w)
@@ -386,19 +378,24 @@ def _segments(w: Wording) -> Evidence | None:
     if not tables:
         return None
     tested = [segment for segment in w.result.segments if segment.interaction_p is not None]
-    # The interaction tests of all splits share one error rate, so that many splits do not make one look clear.
-    limit = w.result.plan.alpha / max(1, len(tested))
-    clear = [s.dimension for s in tested if s.interaction_p is not None and s.interaction_p < limit]
+    # The interaction tests of all splits and goals share one error rate, so that many do not make one look clear.
+    adjusted = w.result.plan.correct_segments == "bh" and len(tested) > 1
+    judged = [(s.dimension, s.interaction_p_adjusted if adjusted else s.interaction_p) for s in tested]
+    limit = w.result.plan.alpha
+    clear = [dimension for dimension, p in judged if p is not None and p < limit]
     decimals = decimals_for((limit,), 4)
-    slots = {"limit": w.words("p.below", p=w.numbers.trimmed(limit, decimals)), "alpha": w.share(w.result.plan.alpha)}
+    slots = {"limit": w.words("p.below", p=w.numbers.trimmed(limit, decimals))}
+    how = "_bh" if adjusted else ""
     if clear:
         names = w.join([w.name(name, 40) for name in dict.fromkeys(clear)])
-        lead = w.words.plural("segments.lead.some_clear", len(tested), list=names, **slots)
+        lead = w.words.plural(f"segments.lead.some_clear{how}", len(tested), list=names, **slots)
     elif tested:
-        lead = w.words.plural("segments.lead.none_clear", len(tested), **slots)
+        lead = w.words.plural(f"segments.lead.none_clear{how}", len(tested), **slots)
     else:
         lead = w.words("segments.lead.untested")
     leads = [lead]
+    if any(group.shrunken for segment in w.result.segments for group in segment.groups):
+        leads.append(w.words("segments.shrunken_why"))
     if any(segment.merged_groups for segment in w.result.segments):
         leads.append(w.words("segments.privacy", n=w.count(w.result.min_cell)))
     return Evidence(w.words("sections.segments.title"), tuple(leads), tuple(tables))

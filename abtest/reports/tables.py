@@ -46,6 +46,7 @@ class Row:
     change: str = ""
     interval: str = ""
     absent: str = ""
+    extra: str = ""
     aside: str = ""
     tip: str = ""
     tone: str = "flat"
@@ -312,6 +313,9 @@ def segment_tables(w: Wording) -> list[Table]:
 def _segment_group(w: Wording, segment: SegmentResult) -> Group:
     if segment.interaction_p is not None:
         note = w.words("segments.interaction", p=w.p(segment.interaction_p))
+        if segment.interaction_p_adjusted is not None and segment.interaction_p_adjusted != segment.interaction_p:
+            adjusted = w.words("p.adjusted", p=w.p(segment.interaction_p_adjusted))
+            note = w.words("segments.interaction_adjusted", p=w.p(segment.interaction_p), adjusted=adjusted)
     elif segment.interaction_reason is not None:
         reason = segment.interaction_reason
         why = w.words(w.words.known("no_test", reason), reason=w.name(reason))
@@ -338,6 +342,17 @@ def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, grou
         overall = w.shown(whole, band=False) if whole else None
         head = w.words("segments.row_of", segment=label, variant=w.variant(variant)) if w.many else label
         row = _row(w, metric, group.arms, comparison, variant, shown, head)
-        row = replace(row, note=units, tone="acc", swatch=_swatch(w, variant))
+        row = replace(
+            row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant)
+        )
         rows.append(_Draft(row, metric, shown, overall))
     return rows
+
+
+def _shrunken(w: Wording, metric: MetricResult, group: SegmentGroup, variant: str) -> str:
+    """The effect to read the group by, in the unit of the metric."""
+    found = next((s.absolute for s in group.shrunken if s.variant == variant), None)
+    if found is None or not w.result.decision.valid:
+        return ""
+    change = w.change(metric, Shown(found, relative=False, band=False))
+    return w.words("segments.shrunken", change=change.estimate, interval=change.interval)

@@ -27,6 +27,7 @@ MAP_OF = {
     r"experiment \w+": "experiment", r"exposure": "exposure", r"variant \w+": "variant", r"dates": "dates",
     r"population": "population", r"metrics of the experiment": "roles",
     r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"correct": "correct", r"decide \w+": "outcome",
+    r"drivers": "drivers",
 }  # fmt: skip
 """What the readers call a map in their messages, and what the schema calls it."""
 REFUSED = {("project", "week_starts"): {"sunday"}, ("plan", "method"): {"hybrid", "bayesian"}}
@@ -95,7 +96,7 @@ def test_no_reader_of_maps_is_unknown_here() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fields":
                 found.add(ast.unparse(node.args[1]))
     fixed = {text.strip("'") for text in found if text.startswith("'")}
-    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct"} | {
+    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct", "drivers"} | {
         "metrics of the experiment"
     }
     assert found - {repr(text) for text in fixed} == {
