@@ -316,7 +316,10 @@ class _Run:
         return replace(metric, beside=(*metric.beside, *tested))
 
     def _value(self) -> tuple[str, ...]:
-        """The metrics against which goals are weighed: guardrails in money, or of phase `value`."""
+        """The metrics against which goals are weighed: the one that `value` names, else guardrails in money or of
+        phase `value`."""
+        if self.experiment.value is not None:
+            return (self.experiment.value,)
         return tuple(
             u.name
             for u in self.experiment.metrics
