@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abtest.analysis import health
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
+from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
@@ -20,7 +20,6 @@ from abtest.analysis.result import (
     SCHEMA,
     Comparison,
     ExperimentInfo,
-    HealthCheck,
     Ledger,
     MetricResult,
     PlanInfo,
@@ -38,10 +37,9 @@ from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.sources.engine import Engine, name, open_engine
+from abtest.sources.engine import Engine, open_engine
 from abtest.sources.files import data_folder
-from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
-from abtest.stats.moments import PairMoments, Sums, pair_from_sums
+from abtest.sources.units import USED, day_number
 from abtest.version import __version__
 
 DEFAULTS_VERSION = 2
@@ -119,8 +117,6 @@ class _Run:
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = self._corrected(metrics)
         ledgers = self._ledgers(found, plan)
-        checks = self._health(found, ledgers, metrics, by_variant, clock)
-        decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
         segments = split_goals(
             self.engine,
             values,
@@ -132,6 +128,25 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        checks = health_checks(
+            Findings(
+                self.engine,
+                self.project,
+                self.experiment,
+                found,
+                values,
+                grid,
+                binary,
+                self.definitions,
+                metrics,
+                by_variant,
+                segments,
+                ledgers,
+                clock,
+                setting,
+            )
+        )
+        decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
         return Result(
             schema=SCHEMA,
             experiment=self._info(found, clock, metrics),
@@ -269,69 +284,6 @@ class _Run:
                 for m in metrics
             )
         return metrics
-
-    def _health(
-        self,
-        found: Prepared,
-        ledgers: tuple[Ledger, ...],
-        metrics: tuple[MetricResult, ...],
-        by_variant: Mapping[str, Mapping[str, Arm]],
-        clock: Clock,
-    ) -> tuple[HealthCheck, ...]:
-        units = found.exposed.units
-        per_variant = {v: sum(n for s, i, n in units if s == USED and i == k) for k, v in enumerate(self.ids)}
-        exposed = sum(n for s, _, n in units if s in (USED, MIXED))
-        mixed = sum(n for s, _, n in units if s == MIXED)
-        checks = [
-            health.check_srm(self.experiment, per_variant),
-            health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
-            health.check_before_start(
-                sum(n for s, _, n in units if s == BEFORE_START),
-                self.experiment.start is not None and found.exposed.has_time,
-            ),
-            health.check_runtime(
-                clock.days_run, any(not self.definitions[m.key].window.fixed for m in metrics if m.role == "goal")
-            ),
-            health.check_unknown_variant(*found.undeclared),
-        ]
-        if self.experiment.exposure_source not in found.logs:
-            steps = dict(found.exposed.row_steps)
-            lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
-            checks.append(health.check_row_loss(self.experiment.exposure_source, lost, found.exposed.rows))
-            checks += health.check_notes(self.experiment.exposure_source, dict(found.exposed.notes))
-        for source, log in sorted(found.logs.items()):
-            ledger = next(x for x in reversed(ledgers) if x.source == source and x.kind == "rows")
-            lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
-            checks.append(health.check_row_loss(source, lost, log.rows))
-            checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
-            checks += health.check_notes(source, dict(log.notes))
-            if self.project.sources[source.partition(" by ")[0]].kind == "answers":
-                continue  # nobody answers every day
-            covered = health.check_coverage(source, log.first, found.exposed.first, found.exposed.last)
-            checks += [covered] if covered is not None else []
-        for event, rows in found.seen.items():
-            unseen = health.check_event_seen(event, found.events[event].source, rows)
-            checks += [unseen] if unseen is not None else []
-        definitions = self.definitions
-        for metric in metrics:
-            if metric.role in ("goal", "guardrail"):
-                checks += health.metric_checks(
-                    metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline
-                )
-        return tuple(checks)
-
-    def _losses(self, table: str) -> dict[str, PairMoments]:
-        """Per variant: rows lost and rows read of each unit, as exact sums."""
-        per_unit = (
-            "SELECT variant, u, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
-            f"CAST(count(*) AS HUGEINT) AS n FROM {name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL GROUP BY variant, u"
-        )
-        sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
-        rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")
-        return {
-            self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab))
-            for v, k, a, aa, b, bb, ab in rows
-        }
 
     def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
         e = self.experiment
