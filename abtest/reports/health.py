@@ -42,7 +42,7 @@ class Counts:
 
 
 # Checks that look at effects: their outcome would give away what an invalid result must not show.
-EFFECT_CHECKS = frozenset({"twyman", "novelty", "largest_unit", "dominance", "concurrent", "mechanism"})
+EFFECT_CHECKS = frozenset({"twyman", "novelty", "largest_unit", "power", "dominance", "concurrent", "mechanism"})
 # Checks whose count is one of units; elsewhere rows, values or days are counted.
 COUNTS_UNITS = frozenset({"mixed_exposure", "exposure_before_start", "missing_units", "min_counts"})
 # Counts that are singular or plural words of their own.
@@ -82,7 +82,7 @@ def _by_reason(w: Wording, checks: tuple[CheckText, ...]) -> tuple[CheckText, ..
     names: dict[str, list[CheckText]] = {}
     for check in checks:
         names.setdefault(check.text, []).append(check)
-    between = w.words("list.between")
+    between = w.words("list.separator")
     return tuple(
         CheckText(between.join(dict.fromkeys(c.name for c in same)), "", text, same[0].chip)
         for text, same in names.items()
@@ -94,7 +94,7 @@ def check_texts(w: Wording) -> list[tuple[HealthLevel, CheckText]]:
     ranked = sorted(visible(w.result), key=lambda c: ("fail", "note", "pass", "not_run").index(c.level))
     groups: dict[tuple[str, ...], list[HealthCheck]] = {}
     for i, check in enumerate(ranked):
-        alone = (str(i),) if check.scope != "metric" or check.subject is None else ()
+        alone = (str(i),) if check.level != "pass" and (check.scope != "metric" or check.subject is None) else ()
         groups.setdefault((check.key, check.level, check_text(w, check), *alone), []).append(check)
     return [
         (

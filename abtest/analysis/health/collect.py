@@ -152,12 +152,14 @@ def _logs(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
 
 
 def _newest(f: Findings) -> int | None:
-    """The last day of which anything is known."""
+    """The last day of which anything is known; exposures after the end, of a later rollout, say nothing."""
     if f.experiment.as_of is not None:
         return day_number(f.experiment.as_of)
     kinds = {s: f.project.sources[s.partition(" by ")[0]].kind for s in f.prepared.logs}
     known = [log.last for s, log in f.prepared.logs.items() if kinds[s] != "answers"]
-    known += [f.prepared.exposed.last] if f.prepared.exposed.last is not None else []
+    exposed, end = f.prepared.exposed.last, f.experiment.end
+    if exposed is not None:
+        known.append(exposed if end is None else min(exposed, day_number(end)))
     return max(known, default=None)
 
 

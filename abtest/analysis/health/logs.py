@@ -36,16 +36,12 @@ class Log:
 def check_unit_loss(source: str, losses: Mapping[str, PairMoments], baseline: str) -> HealthCheck:
     """Share of rows lost (bad time, duplicates), compared per unit: rows of one unit are not independent."""
     control = losses.get(baseline)
-    worst: tuple[float, float] | None = None
-    for variant, pair in losses.items():
-        if variant == baseline or control is None:
-            continue
-        found = delta(pair, control)
-        if found.p_value is not None and found.absolute is not None and (worst is None or found.p_value < worst[0]):
-            worst = (found.p_value, found.absolute.estimate)
-    if worst is None:
+    tests = [delta(pair, control) for v, pair in losses.items() if v != baseline and control is not None]
+    found = [(x.p_value, x.absolute.estimate) for x in tests if x.p_value is not None and x.absolute is not None]
+    if not found:
         return HealthCheck("unit_loss", "experiment", source, "pass", None, {"p_value": None, "share": 0.0})
-    p, difference = worst
+    p, difference = min(found)
+    p = min(1.0, p * len(found))
     level: HealthLevel = "pass"
     if p < t.LOSS_FAIL_P and abs(difference) >= t.LOSS_DIFFERENCE:
         level = "fail"

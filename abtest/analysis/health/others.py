@@ -19,7 +19,9 @@ from abtest.sources.engine import Engine, name, text
 from abtest.sources.units import TABLE, USED, day_number, unit_sql
 
 MOST_OTHERS = 10
-"""Concurrent experiments that are looked at, by name; each costs a copy of the table of unit values."""
+"""Concurrent experiments that are looked at, by name; each costs a pass over the goals of the table of unit values."""
+ARM = "arm of another experiment"
+"""The name of the split: no segment can have it."""
 
 
 def carry_over(engine: Engine, project: Project, experiment: Experiment, found: Prepared) -> HealthCheck | str:
@@ -64,14 +66,14 @@ def concurrent(
             continue
         titles = " ".join(f"WHEN {i} THEN {text(v.id)}" for i, v in enumerate(other.variants))
         engine.sql(
-            f"CREATE OR REPLACE TEMP TABLE crossed_values AS SELECT v.*, CASE o.arm {titles} END AS s_other "
+            f"CREATE OR REPLACE TEMP VIEW crossed_values AS SELECT v.*, CASE o.arm {titles} END AS {name('s_' + ARM)} "
             f"FROM {name(values.table)} v JOIN {table} o USING (u)"
         )
-        split = replace(experiment, segments=(Segment("other", "", ""),))
+        split = replace(experiment, segments=(Segment(ARM, "", ""),))
         beside = replace(values, table="crossed_values")
         rows = split_goals(engine, beside, split, metrics, grid, binary, setting, min_cell, Covariates({}))
         crossings += [(other.id, row) for row in rows]
-        engine.drop("crossed_values")
+        engine.sql("DROP VIEW crossed_values")
     return crossings
 
 

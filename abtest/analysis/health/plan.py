@@ -29,7 +29,8 @@ def check_peeking(clock: Clock, alpha: float) -> HealthCheck:
 
 
 def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck | None:
-    """The smallest change that this data would find (its standard error says so) against the one planned for.
+    """The smallest change that this data would find (its standard error says so) against the one planned for; a note
+    where no change is clear, since unclear must not be read as unchanged.
 
     On the absolute scale, as a share of the control value: (half the interval + z_power se) / |control|.
     """
@@ -39,7 +40,8 @@ def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck
     if metric.detect is None or not clock.reached or not control or not known:
         return None
     found = max(known) / abs(control)
-    level: HealthLevel = "note" if found > metric.detect else "pass"
+    clear = any(c.state in ("better", "worse") for c in metric.comparisons)
+    level: HealthLevel = "note" if found > metric.detect and not clear else "pass"
     facts: dict[str, Number | str | None] = {"share_found": found, "share_detect": metric.detect}
     return HealthCheck("power", "metric", metric.key, level, None, facts)
 

@@ -141,8 +141,9 @@ def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -
     known = [p for p in p_values if p is not None]
     if not known:
         return None
-    level: HealthLevel = "note" if min(known) < t.DENOMINATOR_P else "pass"
-    return HealthCheck("denominator_shift", "metric", metric.key, level, None, {"p_value": min(known)})
+    p = min(1.0, min(known) * len(known))
+    level: HealthLevel = "note" if p < t.DENOMINATOR_P else "pass"
+    return HealthCheck("denominator_shift", "metric", metric.key, level, None, {"p_value": p})
 
 
 def _missing(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | None:
