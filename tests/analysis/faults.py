@@ -304,17 +304,18 @@ def _begins_late(w: World) -> None:
 
 
 def _more_opens(w: World) -> None:
-    rows = w.some([r for r in w.app if r[1] == "open" and r[2] >= START.isoformat()], 0.6, "b")
+    since = {u.id: stamp(u.day, 10) for u in w.users}
+    rows = w.some([r for r in w.app if r[1] == "open" and r[2] > since.get(r[0], "3")], 0.6, "b")
     w.app += [[u, n, at, f"{row}b", total] for u, n, at, row, total in rows]
 
 
 def _whale(w: World) -> None:
-    u = next(u for u in w.users if u.arm == "b")
+    u = next(u for u in w.users[20:] if u.arm == "b")
     w.app.append([u.id, "buy", stamp(u.day + 1), "whale", "90000.00"])
 
 
 def _robot(w: World) -> None:
-    u = w.users[0]
+    u = w.users[-1]
     w.app = [r for r in w.app if r[0] != u.id]
     w.app += [[u.id, "open", stamp(d, 12), f"bot{d}.{i}", ""] for d in (u.day, u.day + 1) for i in range(1500)]
 
@@ -386,7 +387,7 @@ FAULTS: dict[str, Fault] = {
         say("iteration_of: older", "as_of: 2026-03-14\niteration_of: older"),
     ),
     "detect far too little": Fault((("power", "per_open", "note"),), say("detect: 60%", "detect: 2%")),
-    "slow start": Fault((("allocation", None, "note"),), each(_ramp)),
+    "slow start": Fault((("allocation", None, "note"), ("exposure_timing", None, "fail")), each(_ramp)),
     "sixty users": Fault((("min_counts", "likes", "note"),), keep(lambda w, u: u.id < "u0060")),
     "another experiment interferes": Fault((("concurrent", "likes", "note"),), each(_crossed)),
     "a robot": Fault((("heavy_hitters", "app", "note"),), rows=_robot),
@@ -397,3 +398,18 @@ FAULTS: dict[str, Fault] = {
     "only one country reacts": Fault((("dominance", "likes", "note"),), each(_only_portugal)),
     "treatment is asked more": Fault((("response", "nps", "note"),), each(_asked_more)),
 }  # fmt: skip
+
+LOGS: tuple[tuple[str, ...], ...] = (
+    (
+        "rehearsal and a third arm", "scores missing in the treatment", "treatment is asked more", "shop exported early",
+        "two days lost", "detect far too little", "one order of 90,000", "a robot",
+    ),
+    ("treatment opens more", "four times as many likes", "four days without exposures"),
+    ("broken rows of the treatment", "variants change", "salt of the older experiment"),
+)  # fmt: skip
+"""Faults that do not hide each other share a log; each of the others has one of its own."""
+
+
+def logs() -> tuple[tuple[str, ...], ...]:
+    shared = {name for names in LOGS for name in names}
+    return (*LOGS, *((name,) for name in FAULTS if name not in shared))

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypedDict
 
 import numpy as np
 
@@ -199,13 +200,19 @@ DRAWN: tuple[Callable[[np.random.Generator], HealthCheck], ...] = (
 )  # fmt: skip
 
 
-def read() -> dict[str, dict[str, Rates]]:
-    found: dict[str, dict[str, Rates]] = json.loads(FILE.read_text("utf-8"))
-    return found
+class Measured(TypedDict):
+    n: int
+    checks: Rates
+
+
+def read() -> dict[str, Measured]:
+    """What was measured last, whole experiments first."""
+    found: dict[str, Measured] = json.loads(FILE.read_text("utf-8"))
+    return {way: found[way] for way in ("through_files", "from_counts")}
 
 
 if __name__ == "__main__":
-    whole, drawn = (int(x) for x in (*sys.argv[1:], 600, 20000)[:2])
+    whole, drawn = (int(x) for x in sys.argv[1:3]) if len(sys.argv) == 3 else (240, 20000)
     measured = {
         "through_files": {"n": whole, "checks": through_files(whole)},
         "from_counts": {"n": drawn, "checks": from_counts(drawn)},

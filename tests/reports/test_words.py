@@ -13,7 +13,7 @@ import pytest
 
 import abtest.reports
 from abtest.analysis import result as model
-from abtest.analysis.health.table import CHECKS
+from abtest.analysis.health.table import CHECKS, Reason
 from abtest.analysis.result import Result
 from abtest.reports.health import TIME_NOTES
 from abtest.reports.html import render_html
@@ -68,7 +68,7 @@ def test_every_code_has_words(words: Words) -> None:
     keys += [
         f"test.{code}.{part}" for code in ("welch", "score", "delta", "quantile", "other") for part in ("name", "why")
     ]
-    keys += [f"health.reason.{code}" for code in ("no_time", "no_data", "not_applicable", "other")]
+    keys += [f"health.reason.{code}" for code in (*get_args(Reason), "other")]
     keys += [f"ledger.rows.{code}" for code in ROW_STEPS] + [f"ledger.units.{code}" for code in UNIT_STEPS]
     keys += [f"ledger.note.{code}" for code in NOTES] + [f"ledger.counted.{code}" for code in TIME_NOTES]
     keys += [f"state.{code}" for code in get_args(model.State)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from abtest.analysis import thresholds as t
+from abtest.analysis.health.table import Reason, not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Number
 from abtest.language.model import Experiment
 from abtest.stats.means import welch
@@ -23,7 +24,7 @@ def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
     total = sum(observed)
     test = srm(observed, shares)
     if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < t.SRM_EXPECTED:
-        return HealthCheck("srm", "experiment", None, "not_run", "not_enough_units")
+        return not_run("srm", "experiment", None, "not_enough_units")
     level: HealthLevel = "pass"
     if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"
@@ -54,7 +55,7 @@ def check_srm_within(
     least = min((s for s in shares if s > 0), default=0.0)
     large = [(name, counts) for name, counts in groups if sum(counts) * least >= t.SRM_EXPECTED]
     if len(large) < 2:
-        return HealthCheck(key, "experiment", subject, "not_run", "not_enough_groups")
+        return not_run(key, "experiment", subject, "not_enough_groups")
     adjusted = benjamini_hochberg([srm(counts, shares).p_value for _, counts in large])
     p, worst = min((p, name) for p, (name, _) in zip(adjusted, large, strict=True) if p is not None)
     level: HealthLevel = "pass"
@@ -81,13 +82,13 @@ def check_mixed_first(
     """Which variant did mixed units see first? If a second, independent draw mixed them, then each variant v of share s
     comes first in proportion to s (1 - s). Units whose first moment names two variants do not count."""
     if not has_time:
-        return HealthCheck("mixed_first", "experiment", None, "not_run", "no_time")
+        return not_run("mixed_first", "experiment", None, "no_time")
     counts = [first.get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
     weights = [s * (1 - s) for s in shares]
     total = sum(counts)
     if sum(weights) <= 0 or total * min(w for w in weights if w > 0) / sum(weights) < t.SRM_EXPECTED:
-        return HealthCheck("mixed_first", "experiment", None, "not_run", "few_mixed")
+        return not_run("mixed_first", "experiment", None, "few_mixed")
     p = srm(counts, weights).p_value
     assert p is not None
     level: HealthLevel = "pass"
@@ -101,7 +102,7 @@ def check_mixed_first(
 
 def check_before_start(count: int, has_dates: bool) -> HealthCheck:
     if not has_dates:
-        return HealthCheck("exposure_before_start", "experiment", None, "not_run", "no_time")
+        return not_run("exposure_before_start", "experiment", None, "no_time")
     return HealthCheck("exposure_before_start", "experiment", None, "note" if count else "pass", None, {"count": count})
 
 
@@ -128,8 +129,8 @@ def check_timing(per_day: Mapping[int, Sequence[int]], experiment: Experiment) -
     tests = [welch(moments[v.id], moments[experiment.baseline]) for v in experiment.treatments]
     found = [(x.p_value, x.absolute.estimate) for x in tests if x.p_value is not None and x.absolute is not None]
     if not found:
-        reason = "one_day" if len(per_day) == 1 else "not_enough_units"
-        return HealthCheck("exposure_timing", "experiment", None, "not_run", reason)
+        reason: Reason = "one_day" if len(per_day) == 1 else "not_enough_units"
+        return not_run("exposure_timing", "experiment", None, reason)
     p, difference = min(found)
     p = min(1.0, p * len(found))
     level: HealthLevel = "pass"
@@ -144,11 +145,11 @@ def check_allocation(per_day: Mapping[int, Sequence[int]], variants: int) -> Hea
     """Whether the shares of the variants stay the same over the days of exposure; rare days are tested together."""
     rows = [[counts[i] for _, counts in sorted(per_day.items())] for i in range(variants)]
     if len(per_day) < 2 or not all(map(sum, rows)):
-        return HealthCheck("allocation", "experiment", None, "not_run", "one_day")
+        return not_run("allocation", "experiment", None, "one_day")
     merged, _ = merge_rare(rows)
     test = homogeneity(merged)
     if test.p_value is None or test.cramers_v is None:
-        return HealthCheck("allocation", "experiment", None, "not_run", "not_enough_units")
+        return not_run("allocation", "experiment", None, "not_enough_units")
     level: HealthLevel = "note" if test.p_value < t.ALLOCATION_P and test.cramers_v >= t.ALLOCATION_V else "pass"
     return HealthCheck("allocation", "experiment", None, level, None, {"p_value": test.p_value})
 
@@ -157,7 +158,7 @@ def check_carry_over(previous: str, table: Sequence[Sequence[int]]) -> HealthChe
     """Variants of the previous experiment (rows) by those of this one (columns): they must not know of each other."""
     test = homogeneity(merge_rare(table)[0])
     if test.p_value is None or test.cramers_v is None or test.reason == "small_expected":
-        return HealthCheck("carry_over", "experiment", previous, "not_run", "not_enough_units")
+        return not_run("carry_over", "experiment", previous, "not_enough_units")
     level: HealthLevel = "pass"
     if test.p_value < t.CARRY_FAIL_P and test.cramers_v >= t.CARRY_V:
         level = "fail"

@@ -10,7 +10,7 @@ from abtest.analysis.compare import Setting
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
 from abtest.analysis.health import asked, assignment, comparability, days, logs, others, plan, values
-from abtest.analysis.health.table import completed
+from abtest.analysis.health.table import Reason, completed
 from abtest.analysis.prepare import Prepared
 from abtest.analysis.result import HealthCheck, Ledger, MetricResult, SegmentResult
 from abtest.language.model import Experiment, Metric, Project
@@ -44,7 +44,7 @@ class Findings:
 
 def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
     """Every check of the table, at least once each."""
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Reason] = {}
     found = _exposures(f, reasons)
     found += _logs(f, reasons)
     found += _plan(f)
@@ -53,7 +53,7 @@ def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
     return completed(found, reasons)
 
 
-def _exposures(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
+def _exposures(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     e, exposed = f.experiment, f.prepared.exposed
     ids = [v.id for v in e.variants]
     units = {v: sum(n for s, i, n in exposed.units if s == USED and i == k) for k, v in enumerate(ids)}
@@ -102,7 +102,7 @@ def _enrolled_until(f: Findings) -> int | None:
     return min([last, max(ends), *([day_number(e.as_of)] if e.as_of else [])])
 
 
-def _logs(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
+def _logs(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     e, exposed = f.experiment, f.prepared.exposed
     ids = [v.id for v in e.variants]
     units = {v: sum(n for s, i, n in exposed.units if s == USED and i == k) for k, v in enumerate(ids)}
@@ -168,7 +168,7 @@ def _plan(f: Findings) -> list[HealthCheck]:
     return [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
 
 
-def _metrics(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
+def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     e = f.experiment
     deciding = [m for m in f.metrics if m.role in DECIDING]
     found: list[HealthCheck] = []
@@ -199,7 +199,7 @@ def _metrics(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
     return found
 
 
-def _beside(f: Findings, reasons: dict[str, str]) -> list[HealthCheck]:
+def _beside(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     e = f.experiment
     found: list[HealthCheck] = []
     previous = others.carry_over(f.engine, f.project, e, f.prepared)

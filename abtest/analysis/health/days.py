@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from abtest.analysis import thresholds as t
 from abtest.analysis.dates import iso
+from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck
 
 NEAR = 3
@@ -49,7 +50,7 @@ def check_exposure_days(per_day: Mapping[int, int], start: int | None, until: in
     """Days of enrolment on which no unit was exposed for the first time. `until`: the declared end of enrolment, or the
     end of the data before it; without one the last exposure."""
     if not per_day:
-        return HealthCheck("exposure_days", "experiment", None, "not_run", "no_time")
+        return not_run("exposure_days", "experiment", None, "no_time")
     first = min(per_day) if start is None else start
     last = max(per_day) if until is None else max(until, max(per_day))
     gaps = empty_days(per_day, first, last)
@@ -60,7 +61,7 @@ def check_exposure_days(per_day: Mapping[int, int], start: int | None, until: in
 def check_exposure_step(per_day: Mapping[int, int]) -> HealthCheck:
     """A week with at least twice the new units of the week before it."""
     if not per_day or max(per_day) - min(per_day) < 13:
-        return HealthCheck("exposure_step", "experiment", None, "not_run", "no_time" if not per_day else "two_weeks")
+        return not_run("exposure_step", "experiment", None, "no_time" if not per_day else "two_weeks")
     steps = []
     for day in range(min(per_day) + 7, max(per_day) - 5):
         before = sum(per_day.get(day - 7 + i, 0) for i in range(7))

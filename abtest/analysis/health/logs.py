@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from abtest.analysis import thresholds as t
 from abtest.analysis.dates import iso
+from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Number
 from abtest.stats.moments import PairMoments
 from abtest.stats.ratios import delta
@@ -73,7 +74,7 @@ def check_silent(source: str, seen: Mapping[str, int], units: Mapping[str, int])
 def check_heavy(source: str, log: Log) -> HealthCheck:
     """Rows that few units make: robots, test accounts, a client that sends everything twice a second."""
     if not log.rows:
-        return HealthCheck("heavy_hitters", "experiment", source, "not_run", "no_data")
+        return not_run("heavy_hitters", "experiment", source, "no_data")
     share = log.top / log.rows
     level: HealthLevel = "note" if log.heavy or share > t.HEAVY_SHARE else "pass"
     facts: Facts = {"top_share": share, "heavy": log.heavy or None}
@@ -101,7 +102,7 @@ def check_arms_lag(source: str, last: Mapping[int, Mapping[str, int]], seen: Map
         if worst is None or expected > worst[0]:
             worst = (expected, variant, end)
     if worst is None:
-        return HealthCheck("arms_lag", "experiment", source, "not_run", "no_data")
+        return not_run("arms_lag", "experiment", source, "no_data")
     expected, variant, end = worst
     level: HealthLevel = "pass"
     if expected >= t.ARMS_LAG_FAIL:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from abtest.analysis.compare import Setting
 from abtest.analysis.health.assignment import check_carry_over
+from abtest.analysis.health.table import Reason
 from abtest.analysis.prepare import Prepared
 from abtest.analysis.result import HealthCheck, SegmentResult
 from abtest.analysis.segments import split_goals
@@ -24,7 +25,7 @@ ARM = "arm of another experiment"
 """The name of the split: no segment can have it."""
 
 
-def carry_over(engine: Engine, project: Project, experiment: Experiment, found: Prepared) -> HealthCheck | str:
+def carry_over(engine: Engine, project: Project, experiment: Experiment, found: Prepared) -> HealthCheck | Reason:
     """The check of the previous iteration, or why it cannot be run."""
     previous = project.experiments.get(experiment.iteration_of or "")
     if previous is None:

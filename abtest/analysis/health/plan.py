@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abtest.analysis import thresholds as t
 from abtest.analysis.decide import Clock
+from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Interval, MetricResult, Number
 from abtest.stats.distributions import critical_value
 from abtest.stats.peeking import MOST_LOOKS, naive_error
@@ -12,7 +13,7 @@ from abtest.stats.peeking import MOST_LOOKS, naive_error
 def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
     """Two weeks at least; whole weeks where windows are open (a fixed window weighs weekdays alike for everybody)."""
     if days is None:
-        return HealthCheck("runtime", "experiment", None, "not_run", "no_time")
+        return not_run("runtime", "experiment", None, "no_time")
     level: HealthLevel = "pass" if days >= t.DAYS_ADVISED and (days % 7 == 0 or not open_windows) else "note"
     return HealthCheck("runtime", "experiment", None, level, None, {"days": days, "whole_weeks": days // 7})
 
@@ -20,7 +21,7 @@ def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
 def check_peeking(clock: Clock, alpha: float) -> HealthCheck:
     """A fixed plan read before its end. Looks are not logged, so the price named is that of a look on every day so far."""
     if clock.days_run is None:
-        return HealthCheck("peeking", "experiment", None, "not_run", "no_time")
+        return not_run("peeking", "experiment", None, "no_time")
     if clock.sequential or clock.reached:
         return HealthCheck("peeking", "experiment", None, "pass", None, {"share": None})
     looks = min(MOST_LOOKS, max(1, clock.days_run))

@@ -6,7 +6,7 @@ very effect that the experiment looks for: it gives a note at most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,13 @@ from abtest.analysis.result import HealthCheck
 
 Scope = Literal["experiment", "metric"]
 Nature = Literal["before", "pipeline", "after", "plan"]
+Reason = Literal[
+    "no_time", "no_data", "not_applicable", "not_enough_units", "not_enough_groups", "few_mixed", "one_day", "two_weeks",
+    "no_segments", "no_covariate", "no_log", "too_early", "no_detect", "no_survey", "not_clear", "no_ratio", "no_mean",
+    "no_previous", "other_source", "no_other", "no_trajectory", "no_calibration", "no_lock", "no_mechanism", "no_trigger",
+    "no_cluster",
+]  # fmt: skip
+"""Why a check was not run."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Check:
     nature: Nature
     worst: Literal["note", "fail"]
     limits: tuple[str, ...] = ()
-    waits: str | None = None
+    waits: Reason | None = None
 
     @property
     def thresholds(self) -> tuple[tuple[str, float], ...]:
@@ -86,11 +93,15 @@ CHECKS: tuple[Check, ...] = (
 _PLACE = {check.key: i for i, check in enumerate(CHECKS)}
 
 
-def completed(found: Sequence[HealthCheck], reasons: dict[str, str]) -> tuple[HealthCheck, ...]:
+def not_run(key: str, scope: Scope, subject: str | None, reason: Reason) -> HealthCheck:
+    return HealthCheck(key, scope, subject, "not_run", reason)
+
+
+def completed(found: Sequence[HealthCheck], reasons: Mapping[str, Reason]) -> tuple[HealthCheck, ...]:
     """All checks in the order of the table; what could not be looked at stands there as not run, with its reason."""
     seen = {check.key for check in found}
     lacking = [
-        HealthCheck(c.key, c.scope, None, "not_run", c.waits or reasons.get(c.key, "not_applicable"))
+        not_run(c.key, c.scope, None, c.waits or reasons.get(c.key, "not_applicable"))
         for c in CHECKS
         if c.key not in seen
     ]
