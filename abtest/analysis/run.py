@@ -42,7 +42,7 @@ from abtest.sources.files import data_folder
 from abtest.sources.units import USED, day_number
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 2
+DEFAULTS_VERSION = 3
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 NO_HISTORY: Unadjusted = "no_history"

@@ -402,7 +402,7 @@ FAULTS: dict[str, Fault] = {
 LOGS: tuple[tuple[str, ...], ...] = (
     (
         "rehearsal and a third arm", "scores missing in the treatment", "treatment is asked more", "shop exported early",
-        "two days lost", "detect far too little", "one order of 90,000", "a robot",
+        "two days lost", "detect far too little", "one order of 90,000",
     ),
     ("treatment opens more", "four times as many likes", "four days without exposures"),
     ("broken rows of the treatment", "variants change", "salt of the older experiment"),

@@ -4,6 +4,8 @@ hold for all of them."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from scipy.stats import binom
 
 import abtest
 from abtest.analysis.health.days import check_exposure_step, empty_days
+from abtest.analysis.health.others import runs_beside
 from abtest.analysis.health.table import CHECKS, completed
 from abtest.analysis.health.values import without_largest
 from abtest.analysis.result import HealthCheck, Result
@@ -147,8 +150,6 @@ def test_the_moments_without_the_largest_unit() -> None:
 
 def test_a_clear_change_that_hangs_on_one_unit() -> None:
     """Both variants are alike but for one unit, whose size makes the difference clear all the same (many units)."""
-    from dataclasses import replace
-
     from abtest.analysis.arms import Arm
     from abtest.analysis.health.values import _largest
     from tests.analysis.builders import goal
@@ -202,3 +203,27 @@ def test_steps_are_weeks_that_double() -> None:
     jump = {100 + i: 20 if i < 14 else 60 for i in range(28)}
     assert check_exposure_step(jump).level == "note"
     assert check_exposure_step({100: 5, 105: 5}).reason == "two_weeks"
+
+
+def test_which_experiments_run_beside_this_one() -> None:
+    own = replace(health_rates.EXPERIMENT, flag="f1", start=date(2026, 3, 2), end=date(2026, 3, 29))
+    other = replace(own, id="other", flag="f2")
+    assert runs_beside(own, other)
+    assert runs_beside(own, replace(other, start=None, end=None))
+    assert runs_beside(own, replace(other, start=date(2026, 3, 29), end=date(2026, 4, 9)))
+    assert not runs_beside(own, replace(other, start=date(2026, 3, 30), end=date(2026, 4, 9)))
+    assert not runs_beside(own, replace(other, start=date(2026, 1, 1), end=date(2026, 3, 1)))
+    assert not runs_beside(own, replace(other, flag="f1"))
+    assert not runs_beside(own, own)
+
+
+def test_without_its_log_the_previous_experiment_is_named_as_unread(tmp_path: Path) -> None:
+    folder = write(tmp_path, users=60)
+    for old, new, reason in (
+        ("iteration_of: older", "iteration_of: another", "no_previous"),
+        ("iteration_of: another", "iteration_of: beside", None),
+    ):
+        file = folder / "x.yml"
+        file.write_text(file.read_text("utf-8").replace(old, new), "utf-8")
+        found = next(c for c in abtest.run("x", folder).health if c.key == "carry_over")
+        assert found.reason == reason

@@ -58,7 +58,7 @@ def concurrent(
     others = [
         e
         for _, e in sorted(project.experiments.items())
-        if _readable(experiment, e, project) and _beside(experiment, e)
+        if _readable(experiment, e, project) and runs_beside(experiment, e)
     ]
     crossings: list[tuple[str, SegmentResult]] = []
     for other in others[:MOST_OTHERS]:
@@ -85,7 +85,8 @@ def _readable(experiment: Experiment, other: Experiment, project: Project) -> bo
     return same and source.flag is not None and other.flag is not None and other.exposure_where is None
 
 
-def _beside(experiment: Experiment, other: Experiment) -> bool:
+def runs_beside(experiment: Experiment, other: Experiment) -> bool:
+    """Another flag, and dates that overlap as far as they are known."""
     if other.id == experiment.id or other.flag == experiment.flag:
         return False
     apart = experiment.start and other.end and other.end < experiment.start

@@ -27,7 +27,8 @@ Reason = Literal[
 @dataclass(frozen=True)
 class Check:
     """One kind of check. `nature`: it looks at what is fixed before treatment, at the pipeline, at what units did after
-    exposure, or at the plan. `limits`: names in `thresholds`. `waits`: why it does not run in this version."""
+    exposure, or at the plan. `limits`: names in `thresholds`. `waits`: why it does not run in this version; a check of that key that is made
+    all the same stands in its place."""
 
     number: int
     key: str
