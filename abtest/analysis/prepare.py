@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from abtest.analysis.covariates import attribute_columns, find_covariates, with_history
 from abtest.analysis.dates import iso
+from abtest.analysis.prepared import Prepared as Prepared
 from abtest.analysis.result import SourceInfo
 from abtest.analysis.seen import events_seen, undeclared_variants
 from abtest.language.canonical import events_of, metric_attributes
 from abtest.language.conditions import Attribute, Where
-from abtest.language.model import Column, Event, Experiment, Group, Metric, Project, Segment, Source
+from abtest.language.model import Column, Experiment, Metric, Project, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
-from abtest.metrics.labels import label_segments
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
-from abtest.metrics.plan import Extent, Plan, make_plan
-from abtest.metrics.units import Inputs, Values, unit_values
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
 from abtest.sources.clusters import COLUMN as CLUSTER
@@ -34,58 +31,6 @@ from abtest.sources.tables import UnitTable, exclude, read_unit_table, unreadabl
 from abtest.sources.units import Exposed, day_number, read_units
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What stands in the engine, and what was found on the way."""
-
-    exposed: Exposed
-    logs: dict[str, Log]
-    tables: dict[str, UnitTable]
-    segments: dict[str, tuple[str, str]]
-    outcomes: dict[Column, tuple[str, str]]
-    sources: tuple[SourceInfo, ...]
-    notices: tuple[str, ...]
-    raws: dict[str, Raw]
-    seen: dict[str, int]
-    undeclared: tuple[int, tuple[str, ...]]
-    metrics: tuple[Metric, ...]
-    hidden: tuple[Metric, ...]
-    events: dict[str, Event]
-    attributes: dict[Attribute, tuple[str, str, bool]]
-    among: dict[str, tuple[str, str, bool]]
-    splits: tuple[Segment, ...]
-    groups: Mapping[str, Group]
-    covariates: Mapping[str, tuple[Covariate, ...]]
-    unadjusted: Mapping[str, NotAdjusted]
-    attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
-    clusters: Clustered | None = None
-
-    def plan(self, zone: str) -> Plan:
-        extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
-        return make_plan((*self.metrics, *self.hidden), self.events, extents, zone)
-
-    def inputs(self) -> Inputs:
-        """What the metrics are computed from."""
-        hidden = {h.name for h in self.hidden}
-        pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
-        return Inputs(
-            self.logs,
-            self.events,
-            self.segments,
-            self.outcomes,
-            self.attributes,
-            self.among,
-            pre,
-            self.attribute_columns,
-        )
-
-    def values(self, engine: Engine, plan: Plan) -> Values:
-        """The table of unit values."""
-        values = unit_values(engine, plan, (*self.metrics, *self.hidden), self.inputs())
-        label_segments(engine, values, self.splits, self.groups)
-        return values
 
 
 def metrics_of(project: Project, experiment: Experiment) -> tuple[Metric, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abtest.analysis import cluster_checks, health
+from abtest.analysis.about import experiment_info, plan_info, provenance
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.clustering import clustered_arms
@@ -15,6 +15,7 @@ from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
 from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
+from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test
@@ -24,21 +25,16 @@ from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
     SCHEMA,
     Comparison,
-    ExperimentInfo,
-    HealthCheck,
     Interval,
     Ledger,
     MetricResult,
-    PlanInfo,
-    Provenance,
     Result,
     Unadjusted,
-    VariantInfo,
 )
 from abtest.analysis.segments import split_goals
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
-from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
+from abtest.language.canonical import events_of, metric_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
@@ -47,16 +43,9 @@ from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
-from abtest.sources.clusters import CLUSTERS
-from abtest.sources.engine import Engine, name, open_engine
+from abtest.sources.engine import Engine, open_engine
 from abtest.sources.files import data_folder
-from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
-from abtest.stats.clusters import FEW
-from abtest.stats.moments import PairMoments, Sums, pair_from_sums
-from abtest.version import __version__
-
-DEFAULTS_VERSION = 3
-"""Raised whenever a default of the method changes, so that two reports can be compared."""
+from abtest.sources.units import USED, day_number
 
 NO_HISTORY: Unadjusted = "no_history"
 
@@ -132,10 +121,6 @@ class _Run:
         metrics = tuple(self._with_groups(m, by_variant) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
-        checks = self._health(found, ledgers, metrics, by_variant, clock)
-        decision = decide(
-            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
-        )
         segments = split_goals(
             self.engine,
             values,
@@ -147,17 +132,38 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        checks = health_checks(
+            Findings(
+                self.engine,
+                self.project,
+                self.experiment,
+                found,
+                values,
+                grid,
+                binary,
+                self.definitions,
+                metrics,
+                by_variant,
+                segments,
+                ledgers,
+                clock,
+                setting,
+            )
+        )
+        decision = decide(
+            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
+        )
         shared = (self.engine, values, self.experiment, self.metrics)
         return Result(
             schema=SCHEMA,
-            experiment=self._info(found, clock, metrics),
-            plan=self._plan(),
+            experiment=experiment_info(self.project, self.experiment, found, clock, metrics),
+            plan=plan_info(self.experiment.plan),
             decision=decision,
             metrics=metrics,
             segments=segments,
             health=checks,
             ledgers=ledgers,
-            provenance=self._provenance(found),
+            provenance=provenance(self.project, self.experiment, found, self.options.command),
             min_cell=self.project.min_cell,
             warnings=(),
             triggered=triggered_units(*shared, grid, binary, setting, self.project.min_cell),
@@ -352,134 +358,6 @@ class _Run:
             metrics = tuple(done.get(m.key, m) for m in metrics)
         return metrics
 
-    def _health(
-        self,
-        found: Prepared,
-        ledgers: tuple[Ledger, ...],
-        metrics: tuple[MetricResult, ...],
-        by_variant: Mapping[str, Mapping[str, Arm]],
-        clock: Clock,
-    ) -> tuple[HealthCheck, ...]:
-        units = found.exposed.units
-        per_variant = {v: sum(n for s, i, n in units if s == USED and i == k) for k, v in enumerate(self.ids)}
-        exposed = sum(n for s, _, n in units if s in (USED, MIXED))
-        mixed = sum(n for s, _, n in units if s == MIXED)
-        checks = [
-            health.check_srm(self.experiment, per_variant, self._cluster_counts(found)),
-            health.check_mixed(mixed, exposed, self.experiment.mixed == "drop"),
-            health.check_before_start(
-                sum(n for s, _, n in units if s == BEFORE_START),
-                self.experiment.start is not None and found.exposed.has_time,
-            ),
-            health.check_runtime(
-                clock.days_run, any(not self.definitions[m.key].window.fixed for m in metrics if m.role == "goal")
-            ),
-            health.check_unknown_variant(*found.undeclared),
-        ]
-        if found.clusters is not None:
-            alone = cluster_checks.check_alone(found.clusters)
-            checks += [cluster_checks.check_split(found.clusters), *([alone] if alone is not None else [])]
-        if self.experiment.exposure_source not in found.logs:
-            steps = dict(found.exposed.row_steps)
-            lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
-            checks.append(health.check_row_loss(self.experiment.exposure_source, lost, found.exposed.rows))
-            checks += health.check_notes(self.experiment.exposure_source, dict(found.exposed.notes))
-        for source, log in sorted(found.logs.items()):
-            ledger = next(x for x in reversed(ledgers) if x.source == source and x.kind == "rows")
-            lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
-            checks.append(health.check_row_loss(source, lost, log.rows))
-            checks.append(health.check_unit_loss(source, self._losses(log.table), self.experiment.baseline))
-            checks += health.check_notes(source, dict(log.notes))
-            if self.project.sources[source.partition(" by ")[0]].kind == "answers":
-                continue  # nobody answers every day
-            covered = health.check_coverage(source, log.first, found.exposed.first, found.exposed.last)
-            checks += [covered] if covered is not None else []
-        for event, rows in found.seen.items():
-            unseen = health.check_event_seen(event, found.events[event].source, rows)
-            checks += [unseen] if unseen is not None else []
-        definitions = self.definitions
-        for metric in metrics:
-            if metric.role in ("goal", "guardrail"):
-                checks += health.metric_checks(
-                    metric, definitions[metric.key], by_variant[metric.key], self.experiment.baseline
-                )
-                if found.clusters is not None and metric.estimator != "quantile":
-                    checks.append(cluster_checks.check_number(metric, by_variant[metric.key]))
-        return tuple(checks)
-
-    def _cluster_counts(self, found: Prepared) -> dict[str, int] | None:
-        if found.clusters is None:
-            return None
-        return {self.ids[i]: n for i, n in found.clusters.by_variant}
-
-    def _losses(self, table: str) -> dict[str, PairMoments]:
-        """Per variant: rows lost and rows read of each unit (each cluster, if these were randomised), as exact sums."""
-        rows_of, of = f"{name(table)} WHERE u IS NOT NULL AND variant IS NOT NULL", "u"
-        if self.experiment.cluster is not None:
-            clusters = f"(SELECT u, cluster FROM {CLUSTERS})"
-            rows_of, of = f"{name(table)} JOIN {clusters} USING (u) WHERE variant IS NOT NULL", "cluster"
-        per_unit = (
-            f"SELECT variant, {of}, CAST(count(*) FILTER (step IN ('bad_time', 'duplicate')) AS HUGEINT) AS lost, "
-            f"CAST(count(*) AS HUGEINT) AS n FROM {rows_of} GROUP BY variant, {of}"
-        )
-        sums = "count(*), sum(lost), sum(lost * lost), sum(n), sum(n * n), sum(lost * n)"
-        rows = self.engine.rows(f"SELECT variant, {sums} FROM ({per_unit}) GROUP BY variant ORDER BY variant")
-        # Fewer than five clusters make no test; units are never so few that it matters.
-        fewest = FEW if self.experiment.cluster is not None else 0
-        return {
-            self.ids[int(v)]: pair_from_sums(int(k), Sums(0, int(a), int(aa)), Sums(0, int(b), int(bb)), int(ab))
-            for v, k, a, aa, b, bb, ab in rows
-            if int(k) >= fewest
-        }
-
-    def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
-        e = self.experiment
-        per_variant = {i: n for s, i, n in found.exposed.units if s == USED}
-        through = min(
-            (log.last_complete for log in found.logs.values()),
-            default=found.exposed.last if found.exposed.has_time else None,
-        )
-        mature = [m.mature_on for m in metrics if m.role in ("goal", "guardrail") and m.mature_on]
-        return ExperimentInfo(
-            id=e.id,
-            title=e.title,
-            owner=e.owner,
-            hypothesis=e.hypothesis,
-            unit=e.unit,
-            baseline=e.baseline,
-            variants=tuple(
-                VariantInfo(v.id, v.title, v.key, v.share, per_variant.get(i, 0)) for i, v in enumerate(e.variants)
-            ),
-            has_time=found.exposed.has_time,
-            timezone=self.project.timezone,
-            start=e.start.isoformat() if e.start else None,
-            enroll_until=e.enroll_until.isoformat() if e.enroll_until else None,
-            end=e.end.isoformat() if e.end else None,
-            data_through=iso(through),
-            days_run=clock.days_run,
-            days_planned=clock.days_planned,
-            reached_end=clock.reached,
-            fully_mature_on=max(mature) if mature else None,
-            iteration_of=e.iteration_of,
-            changes=e.changes,
-            cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
-        )
-
-    def _plan(self) -> PlanInfo:
-        p = self.experiment.plan
-        return PlanInfo(
-            p.method,
-            p.alpha,
-            p.guardrail_alpha,
-            p.power,
-            p.detect,
-            p.correct_goal,
-            p.srm_alpha,
-            p.correct_secondary,
-            p.lift,
-            p.correct_segments,
-        )
-
     def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:
         exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
         ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
@@ -493,29 +371,6 @@ class _Run:
             ledgers.append(log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, below))
         ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != self.experiment.exposure_source]
         return tuple(ledgers)
-
-    def _provenance(self, found: Prepared) -> Provenance:
-        import duckdb
-        import ibis
-        import numpy
-        import scipy
-
-        libraries = (
-            ("duckdb", duckdb.__version__),
-            ("ibis", ibis.__version__),
-            ("numpy", numpy.__version__),
-            ("scipy", scipy.__version__),
-        )
-        return Provenance(
-            abtest_version=__version__,
-            config_hash=experiment_hash(self.project, self.experiment),
-            plan_hash=plan_hash(self.experiment),
-            command=self.options.command or f"abtest run {self.experiment.id}",
-            sources=found.sources,
-            engine="duckdb",
-            defaults_version=DEFAULTS_VERSION,
-            libraries=libraries,
-        )
 
 
 def _stamps(metric: Metric) -> tuple[str, ...]:

@@ -11,10 +11,13 @@ from abtest.reports.wording import Wording
 
 @dataclass(frozen=True)
 class CheckText:
+    """`advice`: what usually causes it and what to do, where there is something to do."""
+
     name: str
     rule: str
     text: str
     chip: Chip
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ class Counts:
 
 
 # Checks that look at effects: their outcome would give away what an invalid result must not show.
-EFFECT_CHECKS = frozenset({"twyman", "novelty"})
+EFFECT_CHECKS = frozenset({"twyman", "novelty", "largest_unit", "power", "dominance", "concurrent", "mechanism"})
 # Checks whose count is one of units; elsewhere rows, values or days are counted.
 COUNTS_UNITS = frozenset({"mixed_exposure", "exposure_before_start", "missing_units", "min_counts"})
+# Counts that are singular or plural words of their own.
+DAYS = {"lag": "late"}
 TIME_NOTES = ("without_zone", "stray_future", "gap", "fold")
 
 
@@ -68,7 +73,20 @@ def health_text(w: Wording) -> HealthText:
     def of(*levels: str) -> tuple[CheckText, ...]:
         return tuple(text for level, text in texts if level in levels)
 
-    return HealthText(_lead(w), of("fail", "note"), of("pass"), of("not_run"), tuple(text for _, text in texts))
+    every = tuple(text for _, text in texts)
+    return HealthText(_lead(w), of("fail", "note"), of("pass"), _by_reason(w, of("not_run")), every)
+
+
+def _by_reason(w: Wording, checks: tuple[CheckText, ...]) -> tuple[CheckText, ...]:
+    """What was not run for the same reason, on one line."""
+    names: dict[str, list[CheckText]] = {}
+    for check in checks:
+        names.setdefault(check.text, []).append(check)
+    between = w.words("list.separator")
+    return tuple(
+        CheckText(between.join(dict.fromkeys(c.name for c in same)), "", text, same[0].chip)
+        for text, same in names.items()
+    )
 
 
 def check_texts(w: Wording) -> list[tuple[HealthLevel, CheckText]]:
@@ -76,10 +94,15 @@ def check_texts(w: Wording) -> list[tuple[HealthLevel, CheckText]]:
     ranked = sorted(visible(w.result), key=lambda c: ("fail", "note", "pass", "not_run").index(c.level))
     groups: dict[tuple[str, ...], list[HealthCheck]] = {}
     for i, check in enumerate(ranked):
-        alone = (str(i),) if check.scope != "metric" or check.subject is None else ()
+        alone = (str(i),) if check.level != "pass" and (check.scope != "metric" or check.subject is None) else ()
         groups.setdefault((check.key, check.level, check_text(w, check), *alone), []).append(check)
     return [
-        (checks[0].level, CheckText(_name(w, checks), _rule(w, checks[0]), text, w.chip("level", checks[0].level)))
+        (
+            checks[0].level,
+            CheckText(
+                _name(w, checks), _rule(w, checks[0]), text, w.chip("level", checks[0].level), _advice(w, checks[0])
+            ),
+        )
         for (_, _, text, *_), checks in groups.items()
     ]
 
@@ -119,6 +142,14 @@ def _rule(w: Wording, check: HealthCheck) -> str:
     return w.words(f"{_entry(w, check)}.rule")
 
 
+def _advice(w: Wording, check: HealthCheck) -> str:
+    """The usual cause and its remedy, of what did not pass."""
+    if check.level not in ("fail", "note"):
+        return ""
+    entry = _entry(w, check)
+    return w.words("list.space").join(w.words(f"{entry}.{part}") for part in ("cause", "remedy"))
+
+
 def _entry(w: Wording, check: HealthCheck) -> str:
     return w.words.known("checks", check.key)
 
@@ -132,6 +163,10 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         slots["run"] = w.words.plural("rule.runtime.days", days)
         slots["weeks"] = w.words.plural("rule.runtime.weeks", days // 7) if days >= 7 else None
         slots["rest"] = w.words.plural("rule.runtime.days", days % 7) if days % 7 else None
+    for name, slot in DAYS.items():
+        if isinstance(values.get(name), int):
+            slots[slot] = w.words.plural("rule.runtime.days", int(values[name] or 0))
+    titles = {metric.key: w.metric(metric, 48) for metric in w.result.metrics}
     parts = [(code, values[code]) for code in TIME_NOTES if isinstance(values.get(code), int) and values[code]]
     if parts:
         said = [w.words.plural(f"ledger.counted.{code}", int(n), n=w.count(int(n))) for code, n in parts if n]
@@ -142,7 +177,9 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         if value is None or name == "key" or nothing:
             continue
         if isinstance(value, str):
-            slots[name] = w.date(value) if name == "first" or name.endswith("_on") else w.name(value)
+            dated = name == "first" or name.endswith("_on")
+            named = w.variant(value) if name == "variant" else titles.get(value) if name == "covariate" else None
+            slots[name] = w.date(value) if dated else named or w.name(value)
         elif name == "p_value" or name.endswith("_p"):
             slots[name] = w.p(value)
         elif "share" in name or "deviation" in name:

@@ -21,7 +21,8 @@ from abtest.sources.units import unit_sql
 
 @dataclass(frozen=True)
 class Log:
-    """A log as read. `last_complete` is the last whole local date (days since 1970), `first`, `last` the span."""
+    """A log as read. `last_complete` is the last whole local date (days since 1970), `first`, `last` the span,
+    `per_day` the rows of each date."""
 
     source: str
     table: str
@@ -33,6 +34,7 @@ class Log:
     date_only: bool
     fingerprint: str
     notes: tuple[tuple[str, int], ...]
+    per_day: tuple[tuple[int, int], ...] = ()
 
 
 def read_log(
@@ -172,4 +174,5 @@ def _summary(
         date_only,
         f"{int(digest or 0):016x}",
         tuple(notes),
+        tuple(per_day),
     )

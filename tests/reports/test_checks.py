@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from abtest.analysis.health.table import CHECKS
 from abtest.analysis.result import ArmValue, HealthCheck, LedgerStep, Result
 from abtest.reports.appendix import ledger_tables, method_facts
-from abtest.reports.health import check_text, check_texts, health_text
+from abtest.reports.health import EFFECT_CHECKS, check_text, check_texts, health_text
 from abtest.reports.html import render_html
 from abtest.reports.limits import limits
 from abtest.reports.markdown import render_markdown
@@ -111,6 +112,66 @@ def test_checks_of_sources_stay_apart() -> None:
     two = tuple(HealthCheck("bad_number", "experiment", s, "note", None, {"count": 3}) for s in ("a", "b"))
     found = check_texts(Wording(replace(base, health=two)))
     assert [check.name for _, check in found] == ["Values that are not numbers: a", "Values that are not numbers: b"]
+
+
+def test_checks_that_passed_alike_share_a_line_and_so_do_reasons_not_to_run() -> None:
+    base = build("ship", "one_goal")
+    passed = tuple(HealthCheck("time_gaps", "experiment", s, "pass", None, {"count": 0}) for s in ("a", "b"))
+    waiting = tuple(
+        HealthCheck(key, "metric", None, "not_run", reason)
+        for key, reason in (("novelty", "no_trajectory"), ("mechanism", "no_mechanism"), ("response", "no_survey"))
+    )
+    text = health_text(Wording(replace(base, health=(*passed, *waiting))))
+    assert [c.name for c in text.passed] == ["Gaps in the log: a and b"]
+    assert [(c.name, c.text) for c in text.not_run] == [
+        ("Effect over time, Metric and mechanism", "Not in this version."),
+        ("Who answers", "No survey is read."),
+    ]
+    assert len(text.all) == 4
+
+
+def test_a_failed_check_says_what_usually_causes_it_and_what_to_do() -> None:
+    seen = Page(render_html(build("dont_decide", "one_goal"))).seen
+    assert "Find where units are lost or added" in seen
+    assert "Find where units are lost or added" not in Page(render_html(build("ship", "one_goal"))).seen
+
+
+def test_new_values_in_words() -> None:
+    assert said("srm_by_day", "note", {"p_value": 0.004, "day_on": "2026-03-07"}).startswith(
+        "The split is off on 7 March 2026"
+    )
+    assert said("freshness", "note", {"lag": 3, "first": "2026-03-07"}, "shop") == (
+        "Its last row is of 7 March 2026, 3 days before the end of the other data."
+    )
+    assert said("exposure_days", "note", {"count": 1, "first": "2026-03-07"}).startswith(
+        "Nobody came in on 7 March 2026"
+    )
+    assert "Control has no rows" in said(
+        "arms_lag", "fail", {"variant": "control", "first": "2026-03-07", "expected": 40}
+    )
+    assert "differ in Engaged users before" in said(
+        "pre_period", "note", {"p_value": 0.01, "covariate": "engaged_users"}
+    )
+    assert said("peeking", "note", {"looks": 10, "share": 0.193, "share_plan": 0.05}).count("19.3%") == 1
+    assert "top 0.1% of units make 31% of the rows" in said("heavy_hitters", "note", {"top_share": 0.31, "heavy": None})
+
+
+def test_checks_of_effects_are_checks_and_stay_hidden_when_a_check_failed() -> None:
+    assert {c.key for c in CHECKS} >= EFFECT_CHECKS
+    base = build("dont_decide", "one_goal")
+    tell = HealthCheck(
+        "dominance",
+        "metric",
+        "engaged_users",
+        "note",
+        None,
+        {"share": 0.9, "group": "Atlantis", "segment": "continent"},
+    )
+    result = replace(base, health=(*base.health, tell))
+    for text in (Page(render_html(result)).seen, render_markdown(result), render_terminal(result, colour=False)):
+        assert "Atlantis" not in text
+    valid = build("ship", "one_goal")
+    assert "Atlantis" in Page(render_html(replace(valid, health=(*valid.health, tell)))).seen
 
 
 def nobody() -> Result:

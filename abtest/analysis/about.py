@@ -1,0 +1,92 @@
+"""What a result says of itself: the experiment, its plan, and where the numbers come from."""
+
+from __future__ import annotations
+
+from abtest.analysis.dates import iso
+from abtest.analysis.decide import Clock
+from abtest.analysis.prepared import Prepared
+from abtest.analysis.result import ExperimentInfo, MetricResult, PlanInfo, Provenance, VariantInfo
+from abtest.language.canonical import experiment_hash, plan_hash
+from abtest.language.model import Experiment, Plan, Project
+from abtest.sources.units import USED
+from abtest.version import __version__
+
+DEFAULTS_VERSION = 3
+"""Raised whenever a default of the method changes, so that two reports can be compared."""
+
+
+def experiment_info(
+    project: Project, e: Experiment, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]
+) -> ExperimentInfo:
+    """Who was compared, when, and how far the data reach."""
+    per_variant = {i: n for s, i, n in found.exposed.units if s == USED}
+    through = min(
+        (log.last_complete for log in found.logs.values()),
+        default=found.exposed.last if found.exposed.has_time else None,
+    )
+    mature = [m.mature_on for m in metrics if m.role in ("goal", "guardrail") and m.mature_on]
+    return ExperimentInfo(
+        id=e.id,
+        title=e.title,
+        owner=e.owner,
+        hypothesis=e.hypothesis,
+        unit=e.unit,
+        baseline=e.baseline,
+        variants=tuple(
+            VariantInfo(v.id, v.title, v.key, v.share, per_variant.get(i, 0)) for i, v in enumerate(e.variants)
+        ),
+        has_time=found.exposed.has_time,
+        timezone=project.timezone,
+        start=e.start.isoformat() if e.start else None,
+        enroll_until=e.enroll_until.isoformat() if e.enroll_until else None,
+        end=e.end.isoformat() if e.end else None,
+        data_through=iso(through),
+        days_run=clock.days_run,
+        days_planned=clock.days_planned,
+        reached_end=clock.reached,
+        fully_mature_on=max(mature) if mature else None,
+        iteration_of=e.iteration_of,
+        changes=e.changes,
+        cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
+    )
+
+
+def plan_info(p: Plan) -> PlanInfo:
+    """The plan as it was declared, defaults filled in."""
+    return PlanInfo(
+        p.method,
+        p.alpha,
+        p.guardrail_alpha,
+        p.power,
+        p.detect,
+        p.correct_goal,
+        p.srm_alpha,
+        p.correct_secondary,
+        p.lift,
+        p.correct_segments,
+    )
+
+
+def provenance(project: Project, experiment: Experiment, found: Prepared, command: str) -> Provenance:
+    """Versions, hashes, files and the command: what it takes to make the same result again."""
+    import duckdb
+    import ibis
+    import numpy
+    import scipy
+
+    libraries = (
+        ("duckdb", duckdb.__version__),
+        ("ibis", ibis.__version__),
+        ("numpy", numpy.__version__),
+        ("scipy", scipy.__version__),
+    )
+    return Provenance(
+        abtest_version=__version__,
+        config_hash=experiment_hash(project, experiment),
+        plan_hash=plan_hash(experiment),
+        command=command or f"abtest run {experiment.id}",
+        sources=found.sources,
+        engine="duckdb",
+        defaults_version=DEFAULTS_VERSION,
+        libraries=libraries,
+    )

@@ -1,0 +1,113 @@
+"""What stands beside an effect in a result: by what it was adjusted, whether it is shown to be small, how clusters vary,
+and other looks at the metric. Part of `result.py`, which is where to import from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from abtest.analysis.interval import Interval
+
+Number = int | float
+
+Scale = Literal["value", "chance", "odds", "hazard"]
+"""What an effect is a difference of: values of the metric; the chance that a unit of the treatment is higher than one of
+the control, less one half; the log odds of being higher; minus the log hazard of the event."""
+Unadjusted = Literal[
+    "test", "clustered", "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
+]  # fmt: skip
+"""Why an effect is not adjusted: another test was asked for, whole clusters were randomised, it is turned off, has no
+meaning for the kind, the metric is only explored, no log reaches back before exposure, or there is too little to adjust
+by."""
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests against the smallest relative change worth acting on, `size`; `shown` when both reject."""
+
+    size: float
+    p_value: float | None
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A metric looked at by another method than its own; it decides nothing. `variant` None: all variants together.
+
+    `estimate` depends on `method`: the chance that a unit of the treatment is higher (`brunner_munzel`), an odds ratio
+    (`proportional_odds`), a hazard ratio (`log_rank`), nothing for tests of whole tables (`homogeneity`).
+    """
+
+    method: str
+    variant: str | None
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    estimate: Interval | None = None
+    statistic: float | None = None
+    df: float | None = None
+    p_value: float | None = None
+    values: Mapping[str, Number | str | None] | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Shares of the control and of the treatment at `at`, and the difference between them."""
+
+    at: float
+    control: Interval
+    treatment: Interval
+    difference: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`dose`: the share of units with at least `at`, with a band of the difference that holds over the whole curve, and
+    the p-value of "no difference anywhere". `survival`: the share still without the event after `at`."""
+
+    kind: Literal["dose", "survival"]
+    variant: str
+    points: tuple[CurvePoint, ...]
+    status: Literal["ok", "no_test"] = "ok"
+    reason: str | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What an adjusted effect was adjusted by, and the same effect without (the point of comparison for other tools).
+
+    `covariates` are the names that were used (for `post_stratified` the attribute), `unused` those that added nothing;
+    `unknown` is the share of units of which they are not known. `traffic` is the raw variance over the adjusted one: 1.4
+    is worth 1.4 times as many units. `control` and `treatment` are the adjusted values.
+    """
+
+    covariates: tuple[str, ...]
+    unused: tuple[str, ...]
+    unknown: float
+    traffic: float
+    control: float
+    treatment: float
+    raw_absolute: Interval | None
+    raw_relative: Interval | None
+    raw_p_value: float | None
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """The clusters behind a comparison, where whole clusters were randomised: how many with units each arm has, and how
+    many of equal size these are worth.
+
+    `icc` is the correlation of units within clusters (None with `reason` where it cannot be told), `design_effect` how
+    many times the variance of independent units; `mean_size` units are in a cluster.
+    """
+
+    control: int
+    treatment: int
+    control_worth: float
+    treatment_worth: float
+    mean_size: float | None
+    icc: float | None
+    reason: str | None
+    design_effect: float | None

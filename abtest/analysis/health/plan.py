@@ -1,0 +1,55 @@
+"""Time and size: how long the experiment ran, whether it is read before its end, and what it could have found."""
+
+from __future__ import annotations
+
+from abtest.analysis import thresholds as t
+from abtest.analysis.decide import Clock
+from abtest.analysis.health.table import not_run
+from abtest.analysis.result import HealthCheck, HealthLevel, Interval, MetricResult, Number
+from abtest.stats.distributions import critical_value
+from abtest.stats.peeking import MOST_LOOKS, naive_error
+
+
+def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
+    """Two weeks at least; whole weeks where windows are open (a fixed window weighs weekdays alike for everybody)."""
+    if days is None:
+        return not_run("runtime", "experiment", None, "no_time")
+    level: HealthLevel = "pass" if days >= t.DAYS_ADVISED and (days % 7 == 0 or not open_windows) else "note"
+    return HealthCheck("runtime", "experiment", None, level, None, {"days": days, "whole_weeks": days // 7})
+
+
+def check_peeking(clock: Clock, alpha: float) -> HealthCheck:
+    """A fixed plan read before its end. Looks are not logged, so the price named is that of a look on every day so far."""
+    if clock.days_run is None:
+        return not_run("peeking", "experiment", None, "no_time")
+    if clock.sequential or clock.reached:
+        return HealthCheck("peeking", "experiment", None, "pass", None, {"share": None})
+    looks = min(MOST_LOOKS, max(1, clock.days_run))
+    facts: dict[str, Number | str | None] = {"looks": looks, "share": naive_error(looks, alpha), "share_plan": alpha}
+    return HealthCheck("peeking", "experiment", None, "note", None, facts)
+
+
+def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck | None:
+    """The smallest change that this data would find (its standard error says so) against the one planned for; a note
+    where no change is clear, since unclear must not be read as unchanged.
+
+    On the absolute scale, as a share of the control value: (half the interval + z_power se) / |control|.
+    """
+    control = next((a.value for a in metric.arms if a.variant not in {c.variant for c in metric.comparisons}), None)
+    sizes = [_detectable(c.absolute, power) for c in metric.comparisons if c.absolute is not None]
+    known = [s for s in sizes if s is not None]
+    if metric.detect is None or not clock.reached or not control or not known:
+        return None
+    found = max(known) / abs(control)
+    clear = any(c.state in ("better", "worse") for c in metric.comparisons)
+    level: HealthLevel = "note" if found > metric.detect and not clear else "pass"
+    facts: dict[str, Number | str | None] = {"share_found": found, "share_detect": metric.detect}
+    return HealthCheck("power", "metric", metric.key, level, None, facts)
+
+
+def _detectable(interval: Interval, power: float) -> float | None:
+    if interval.low is None or interval.high is None:
+        return None
+    half = (interval.high - interval.low) / 2
+    se = interval.se or half / critical_value(0.05)
+    return half + (critical_value(2 * (1 - power)) if 0.5 < power < 1 else 0.0) * se

@@ -1,0 +1,73 @@
+"""What stands in the engine once everything has been read for one experiment: units, logs, tables, and what was found on
+the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from abtest.analysis.result import SourceInfo
+from abtest.language.conditions import Attribute
+from abtest.language.model import Column, Event, Group, Metric, Segment
+from abtest.metrics.covariates import Covariate, NotAdjusted
+from abtest.metrics.labels import label_segments
+from abtest.metrics.plan import Extent, Plan, make_plan
+from abtest.metrics.units import Inputs, Values, unit_values
+from abtest.sources.clusters import Clustered
+from abtest.sources.engine import Engine
+from abtest.sources.events import Log
+from abtest.sources.read import Raw
+from abtest.sources.tables import UnitTable
+from abtest.sources.units import Exposed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stands in the engine, and what was found on the way."""
+
+    exposed: Exposed
+    logs: dict[str, Log]
+    tables: dict[str, UnitTable]
+    segments: dict[str, tuple[str, str]]
+    outcomes: dict[Column, tuple[str, str]]
+    sources: tuple[SourceInfo, ...]
+    notices: tuple[str, ...]
+    raws: dict[str, Raw]
+    seen: dict[str, int]
+    undeclared: tuple[int, tuple[str, ...]]
+    metrics: tuple[Metric, ...]
+    hidden: tuple[Metric, ...]
+    events: dict[str, Event]
+    attributes: dict[Attribute, tuple[str, str, bool]]
+    among: dict[str, tuple[str, str, bool]]
+    splits: tuple[Segment, ...]
+    groups: Mapping[str, Group]
+    covariates: Mapping[str, tuple[Covariate, ...]]
+    unadjusted: Mapping[str, NotAdjusted]
+    attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
+    clusters: Clustered | None = None
+
+    def plan(self, zone: str) -> Plan:
+        extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
+        return make_plan((*self.metrics, *self.hidden), self.events, extents, zone)
+
+    def inputs(self) -> Inputs:
+        """What the metrics are computed from."""
+        hidden = {h.name for h in self.hidden}
+        pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
+        return Inputs(
+            self.logs,
+            self.events,
+            self.segments,
+            self.outcomes,
+            self.attributes,
+            self.among,
+            pre,
+            self.attribute_columns,
+        )
+
+    def values(self, engine: Engine, plan: Plan) -> Values:
+        """The table of unit values."""
+        values = unit_values(engine, plan, (*self.metrics, *self.hidden), self.inputs())
+        label_segments(engine, values, self.splits, self.groups)
+        return values
