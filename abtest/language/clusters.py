@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.fields import Fields
-from abtest.language.model import Cluster, Experiment, Source
+from abtest.language.model import Cluster, Experiment, Metric, Source
 from abtest.language.resolve_parts import home_of, split_path
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
@@ -69,3 +69,23 @@ def resolve_cluster(experiment: Experiment, sources: Mapping[str, Source], probl
             f"If so, say  known: before_exposure  in source {home.name}; if not, units may have moved with the treatment.",
         )
     return replace(cluster, source=home.name, prop=prop)
+
+
+def refuse_beside_clusters(experiment: Experiment, metrics: Mapping[str, Metric], problems: Problems) -> None:
+    """What counts units as independent does not go with clusters: its errors would be too small."""
+    for key, present in (
+        ("trigger", experiment.trigger is not None),
+        ("value", experiment.value is not None),
+        ("drivers", experiment.drivers is not None),
+    ):
+        if present:
+            message = f"`{key}` counts {experiment.unit}s one by one, and whole clusters were randomised"
+            problems.error("E322", message, experiment.at(key), f"Remove  {key},  or  cluster.")
+    for use in experiment.metrics:
+        metric = metrics.get(use.name)
+        if metric is not None and metric.test is not None:
+            message = f"{use.name} asks for the test {metric.test}, and whole clusters are compared by their own"
+            problems.warn("W322", message, use.place, f"Remove  test  from metric {use.name}.")
+        elif metric is not None and metric.adjust is not None and (metric.adjust.metrics or metric.adjust.attributes):
+            message = f"{use.name} says `adjust`, and effects of whole clusters are not adjusted"
+            problems.warn("W322", message, use.place, f"Remove  adjust  from metric {use.name}.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.canonical import events_of
-from abtest.language.clusters import resolve_cluster
+from abtest.language.clusters import refuse_beside_clusters, resolve_cluster
 from abtest.language.metric_model import FINER_UNITS
 from abtest.language.metric_rules import check_before
 from abtest.language.metric_units import margin_fits
@@ -103,6 +103,8 @@ def resolve_experiment(
             "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
         )
     cluster = None if broken_sources else resolve_cluster(experiment, sources, problems)
+    if experiment.cluster is not None:
+        refuse_beside_clusters(experiment, metrics, problems)
     return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger)
 
 

@@ -176,7 +176,7 @@ def _crossed(
     for i, entry in enumerate(entries):
         g = Grid(0.0, 1.0, 1.0) if entry.of is not None else grid[entry.column]
         both = {j: int(row[f"{own[0]}_x{i}_{j}"] or 0) for j in range(first + i + 1)}
-        columns.append(Column(g.shift, int(g.scale), int(row[f"{own[0]}_x{i}"] or 0), both.pop(first + i)))
+        columns.append(Column(g.shift, g.exact, int(row[f"{own[0]}_x{i}"] or 0), both.pop(first + i)))
         products |= {(j, first + i): product for j, product in both.items()}
     return Crossed(tuple(entries), tuple(columns), products, int(row.get(f"{own[0]}_lacking") or 0))
 

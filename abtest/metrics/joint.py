@@ -77,9 +77,7 @@ def joint_sums(
     rows = engine.fetch(known.group_by(["variant", "bucket"] if buckets else ["variant"]).agg(**asked))
     found = {}
     for row in rows:
-        made = tuple(
-            Column(g.shift, int(g.scale), int(row[f"s{i}"]), int(row[f"p{i}_{i}"])) for i, g in enumerate(grids)
-        )
+        made = tuple(Column(g.shift, g.exact, int(row[f"s{i}"]), int(row[f"p{i}_{i}"])) for i, g in enumerate(grids))
         products = {(i, j): int(row[f"p{i}_{j}"]) for i in range(len(grids)) for j in range(i + 1, len(grids))}
         found[int(row["variant"]), int(row["bucket"]) if buckets else 0] = JointSums(int(row["n"]), made, products)
     return dict(sorted(found.items()))

@@ -10,14 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from abtest.language.model import Metric
 from abtest.metrics.units import Values
+from abtest.problems import Problem, UserError
 from abtest.sources.engine import Engine
 
 _BITS = 44
 _CUBE_BITS = 22
+LARGEST = 1e90
+_SMALLER = "Is a column mapped by mistake? Cap it, or export it in a larger unit."
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,10 @@ class Column:
     """
 
     shift: float
-    scale: int
+    scale: int | Fraction
     s1: int
     s2: int
-    coarse_scale: int = 1
+    coarse_scale: int | Fraction = 1
     coarse: tuple[int, int, int] | None = None
     low: float | None = None
     high: float | None = None
@@ -67,9 +71,18 @@ class Grid:
     def of(low: float | None, high: float | None) -> Grid:
         if low is None or high is None or high == low:
             return Grid(low or 0.0, 1.0, 1.0)
-        # Whole numbers stay whole: the scale is a power of two, at least 1. Ranges beyond 2^44 are counted in ones.
-        exponent = max(0, min(900, _BITS - math.ceil(math.log2(high - low))))
-        return Grid(low, 2.0**exponent, 2.0 ** max(0, exponent - (_BITS - _CUBE_BITS)))
+        # A power of two: whole numbers stay whole up to a range of 2^44.
+        exponent = min(900, _BITS - math.ceil(math.log2(high - low)))
+        return Grid(low, 2.0**exponent, 2.0 ** (exponent - (_BITS - _CUBE_BITS)))
+
+    @property
+    def exact(self) -> int | Fraction:
+        return exact(self.scale)
+
+
+def exact(scale: float) -> int | Fraction:
+    """A power of two without rounding."""
+    return int(scale) if scale >= 1.0 else Fraction(scale)
 
 
 def grids(engine: Engine, values: Values) -> dict[str, Grid]:
@@ -81,7 +94,25 @@ def grids(engine: Engine, values: Values) -> dict[str, Grid]:
         return {}
     ends = {f"{c}_{end}": getattr(table[c], end)() for c in columns for end in ("min", "max")}
     row = engine.fetch(table.agg(**ends))[0]
+    _not_too_large(values, row)
     return {c: Grid.of(row[f"{c}_min"], row[f"{c}_max"]) for c in columns}
+
+
+def _not_too_large(values: Values, row: Mapping[str, Any]) -> None:
+    """Values whose cubes leave the range of numbers stop a run, all of them at once."""
+    named = [(m, c) for part in (values.value, values.denominator) for m, c in part.items()]
+    named += [(f"{source}.{prop}", c) for (source, prop), c in values.attributes.items() if f"{c}_min" in row]
+    found: dict[str, float] = {}
+    for name, column in named:
+        ends = [abs(float(row[f"{column}_{end}"])) for end in ("min", "max") if row[f"{column}_{end}"] is not None]
+        if ends and not max(ends) <= LARGEST:
+            found.setdefault(name, max(ends))
+    if found:
+        problems = [
+            Problem("E519", f"{name}: values up to {size:.3g} are too large to compute with", None, _SMALLER)
+            for name, size in sorted(found.items())
+        ]
+        raise UserError(problems, exit_code=3)
 
 
 def binary_metrics(engine: Engine, values: Values, metrics: tuple[Metric, ...]) -> frozenset[str]:
@@ -171,11 +202,11 @@ def _arm(row: Mapping[str, Any], values: Values, metric: Metric, grid: Mapping[s
     below = cross = None
     if metric.name in values.denominator:
         w = values.denominator[metric.name]
-        below = Column(grid[w].shift, int(grid[w].scale), int(row[f"{w}_1"]), int(row[f"{w}_2"]))
+        below = Column(grid[w].shift, grid[w].exact, int(row[f"{w}_1"]), int(row[f"{w}_2"]))
         cross = int(row[f"{v}_{w}"])
-        above = Column(g.shift, int(g.scale), first, second)
+        above = Column(g.shift, g.exact, first, second)
     else:
         coarse = (int(row[f"{v}_r1"]), int(row[f"{v}_r2"]), int(row[f"{v}_r3"]))
         ends = (float(row[f"{v}_min"]), float(row[f"{v}_max"]))
-        above = Column(g.shift, int(g.scale), first, second, int(g.coarse), coarse, *ends)
+        above = Column(g.shift, g.exact, first, second, exact(g.coarse), coarse, *ends)
     return ArmSums(exposed, used, exposed - mature, mature - used, capped, above, below, cross, binary)

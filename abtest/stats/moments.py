@@ -138,7 +138,7 @@ class Sums:
     s1: int
     s2: int
     s3: int | None = None
-    scale: int = 1
+    scale: int | Fraction = 1
 
 
 def moments_of(values: Values, *, top: Sequence[float] = ()) -> Moments:
@@ -216,7 +216,7 @@ def from_sums(
     s1: int,
     s2: int,
     s3: int | None = None,
-    scale: int = 1,
+    scale: int | Fraction = 1,
     *,
     minimum: float | None = None,
     maximum: float | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from abtest.analysis.arms import Arm
 from abtest.analysis.compare import arm_value, estimator_of
-from abtest.analysis.health import metric_checks
+from abtest.analysis.health.values import metric_checks
 from abtest.language.model import Metric
 from abtest.stats.moments import Counts, Moments, PairMoments
 from abtest.stats.quantiles import Quantile
