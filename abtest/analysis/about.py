@@ -11,7 +11,7 @@ from abtest.language.model import Experiment, Plan, Project
 from abtest.sources.units import USED
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 3
+DEFAULTS_VERSION = 4
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 

@@ -132,6 +132,8 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        shared = (self.engine, values, self.experiment, self.metrics)
+        triggered = triggered_units(*shared, grid, binary, setting, self.project.min_cell)
         checks = health_checks(
             Findings(
                 self.engine,
@@ -148,12 +150,12 @@ class _Run:
                 ledgers,
                 clock,
                 setting,
+                triggered,
             )
         )
         decision = decide(
             [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
         )
-        shared = (self.engine, values, self.experiment, self.metrics)
         return Result(
             schema=SCHEMA,
             experiment=experiment_info(self.project, self.experiment, found, clock, metrics),
@@ -166,7 +168,7 @@ class _Run:
             provenance=provenance(self.project, self.experiment, found, self.options.command),
             min_cell=self.project.min_cell,
             warnings=(),
-            triggered=triggered_units(*shared, grid, binary, setting, self.project.min_cell),
+            triggered=triggered,
             value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )

@@ -45,6 +45,8 @@ DAYS_ADVISED = 14
 ALLOCATION_P, ALLOCATION_V = 0.001, 0.02
 """Shares by day of exposure: p-value, and Cramer's V below which a change of shares moves no average."""
 UNITS_ADVISED, CONVERSIONS_ADVISED = 100, 25
+DILUTION_NOTE = 0.2
+"""Share of units that meet the trigger."""
 CONCURRENT_P = 0.01
 """After Benjamini-Hochberg over other experiments and goals."""
 HEAVY_TOP, HEAVY_SHARE, HEAVY_PER_DAY = 0.001, 0.2, 1000

@@ -387,6 +387,12 @@ FAULTS: dict[str, Fault] = {
     "log begins after the exposures": Fault((("coverage", "app", "fail"),), rows=_begins_late),
     "treatment opens more": Fault((("denominator_shift", "per_open", "note"),), rows=_more_opens),
     "few users open": Fault((("denominator_noise", "per_open", "note"),), rows=_few_open),
+    "few meet the trigger": Fault(
+        (("dilution", None, "note"),), say("segments: [country]", "trigger: (buy >= 7) in first 7 days\nsegments: [country]")
+    ),
+    "all meet the trigger": Fault(
+        (("dilution", None, "pass"),), say("segments: [country]", "trigger: (buy >= 2) in first 7 days\nsegments: [country]")
+    ),
     "four times as many likes": Fault((("twyman", "likes", "note"),), each(_huge)),
     "one order of 90,000": Fault((("leverage", "spend", "note"), ("skewness", "spend", "note")), rows=_whale),
     "read after two weeks": Fault(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from abtest.analysis import cluster_checks
 from abtest.analysis.arms import Arm
+from abtest.analysis.beside import Triggered
 from abtest.analysis.compare import Setting
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
@@ -41,6 +42,7 @@ class Findings:
     ledgers: tuple[Ledger, ...]
     clock: Clock
     setting: Setting
+    triggered: Triggered | None = None
 
 
 def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
@@ -48,7 +50,7 @@ def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
     reasons: dict[str, Reason] = {}
     found = _exposures(f, reasons)
     found += _logs(f, reasons)
-    found += _plan(f)
+    found += _plan(f, reasons)
     found += _metrics(f, reasons)
     found += _beside(f, reasons)
     if f.prepared.clusters is not None:
@@ -176,9 +178,18 @@ def _newest(f: Findings) -> int | None:
     return max(known, default=None)
 
 
-def _plan(f: Findings) -> list[HealthCheck]:
+def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     opened = any(not f.definitions[m.key].window.fixed for m in f.metrics if m.role == "goal")
-    return [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    found = [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    if f.triggered is None:
+        reasons["dilution"] = "no_trigger"
+        return found
+    arms = f.triggered.arms
+    met = [a.triggered for a in arms if a.triggered is not None]
+    if len(met) < len(arms) or not sum(a.complete for a in arms):
+        reasons["dilution"] = "not_enough_units"
+        return found
+    return [*found, plan.check_dilution(sum(a.complete for a in arms), sum(met))]
 
 
 def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:

@@ -75,7 +75,7 @@ CHECKS: tuple[Check, ...] = (
     Check(12, "maturity", "metric", "plan", "note"),
     Check(13, "peeking", "experiment", "plan", "note"),
     Check(14, "power", "metric", "plan", "note"),
-    Check(15, "dilution", "experiment", "after", "note", (), "no_trigger"),
+    Check(15, "dilution", "experiment", "after", "note", ("DILUTION_NOTE",)),
     Check(16, "allocation", "experiment", "before", "note", ("ALLOCATION_P", "ALLOCATION_V")),
     Check(17, "min_counts", "metric", "plan", "note", ("UNITS_ADVISED", "CONVERSIONS_ADVISED")),
     Check(18, "concurrent", "metric", "after", "note", ("CONCURRENT_P",)),
@@ -96,7 +96,7 @@ CHECKS: tuple[Check, ...] = (
 
 COUNTS_UNITS = (
     "srm_by_day", "srm_by_segment", "mixed_first", "exposure_timing", "allocation", "pre_period", "silent_units",
-    "carry_over", "response", "concurrent", "skewness", "leverage", "largest_unit", "dominance",
+    "carry_over", "response", "concurrent", "skewness", "leverage", "largest_unit", "dominance", "missing_units", "arms_lag",
 )  # fmt: skip
 """Checks that take units as independent, which those of one cluster are not."""
 

@@ -64,7 +64,9 @@ def _plausible(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | N
     far = [abs(c.absolute.estimate) / c.absolute.se for c in clear if c.absolute is not None and c.absolute.se]
     if not lifts and not far:
         return None
-    ratio = _variance_ratio(arms, [c.variant for c in clear]) if metric.estimator == "mean" else 1.0
+    clustered = any(a.clustered for a in arms.values())
+    compared = metric.estimator == "mean" and not clustered
+    ratio = _variance_ratio(arms, [c.variant for c in clear]) if compared else 1.0
     odd = max(lifts, default=0.0) > t.LIFT_TWYMAN or max(far, default=0.0) > t.Z_TWYMAN or ratio > t.VARIANCE_TWYMAN
     facts: Facts = {"lift": max(lifts, default=None), "z": max(far, default=None), "variance_ratio": ratio}
     return HealthCheck("twyman", "metric", metric.key, "note" if odd else "pass", None, facts)
