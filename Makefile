@@ -13,6 +13,7 @@ help:
 	@echo "make test-browser  the report in a headless Chromium (needs chromium on the PATH)"
 	@echo "make lint          ruff and the strict type checker"
 	@echo "make bench         speed and memory as ratios; see docs/performance.md"
+	@echo "make calibrate     false alarms and coverage by simulation, a quarter of an hour; writes docs/calibration.md"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "abtest needs Python 3.11 or newer; call make with PYTHON=python3.12")'
@@ -37,6 +38,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+calibrate: $(READY)
+	$(BIN)/python -m tests.simulation
 
 clean:
 	rm -rf $(VENV) demo out build dist .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,5 @@
-"""The demo: a photo app with five weeks of exported logs, and an effect that is planted and stated.
+"""The demo: a photo app with nine weeks of exported logs, four of them before the test, and an effect that is planted
+and stated.
 
 Nothing in the logs says what the answer is. Both variants draw from the same people and the same days; what the new
 composer adds are extra photos and likes at the rates of `TRUTH`, drawn for everybody and written only for those who
@@ -25,6 +26,8 @@ from abtest.shipped import shipped
 START = date(2026, 3, 2)
 WEEKS = 5
 DAYS = 7 * WEEKS
+HISTORY = 4
+"""Weeks of log before the test, by which effects are adjusted."""
 ENROLMENT = 7
 """People enter in the first week, so that each has a full window after it."""
 WINDOW = 28
@@ -36,7 +39,7 @@ TRUTH: Mapping[str, float] = {"photo_post": 0.09, "like": 0.05}
 
 MIN_USERS = 100
 UNREACHED, MIXED = 0.06, 0.0006
-"""People who first open the app after enrolment closed; people who saw both variants."""
+"""People who do not open the app while enrolment is open; people who saw both variants."""
 REPEATED, STRANGE, UNPARSABLE = 0.005, 5_000, 6
 """Rows sent twice, as a share; one row in so many by a test robot, without a user, with a clock at 1970 (each);
 lines that broke off, in all files together."""
@@ -222,13 +225,17 @@ def _people_csv(people: _People) -> bytes:
 
 
 def _cells(draw: np.random.Generator, people: _People) -> _Cells:
-    """Who opens the app on which day, and when. Everybody opens it on the day they enter."""
-    days = np.arange(DAYS)
+    """Who opens the app on which day, and when. Everybody opens it on the day they enter, and nobody before signing
+    up."""
+    past = 7 * HISTORY
+    days = np.arange(-past, DAYS)
     pace = _WEEKDAYS[days % 7] * (1 + _DRIFT * days)
-    active = draw.random((len(people.ids), DAYS)) < -np.expm1(-0.52 * people.activity[:, None] * pace)
-    active[people.enrolled :, :ENROLMENT] = False
-    active[np.arange(people.enrolled), people.entry[: people.enrolled]] = True
+    active = draw.random((len(people.ids), len(days))) < -np.expm1(-0.52 * people.activity[:, None] * pace)
+    active &= days[None, :] >= -people.tenure[:, None]
+    active[people.enrolled :, past : past + ENROLMENT] = False
+    active[np.arange(people.enrolled), past + people.entry[: people.enrolled]] = True
     user, day = np.nonzero(active)
+    day -= past
     sessions = 1 + draw.poisson(0.18 * np.sqrt(people.activity[user]))
     first = np.cumsum(sessions) - sessions
     hours = np.searchsorted(np.cumsum(_HOURS) / _HOURS.sum(), draw.random(sessions.sum()))
@@ -290,11 +297,12 @@ def _per_day(people: _People, rows: _Rows, weights: Numbers | None) -> Numbers:
 
 def _instant(day: Numbers, second: Fractions) -> Numbers:
     """Milliseconds since 1970 of a local clock time; an hour that daylight saving skips moves forward."""
-    dates = [START + timedelta(days=d) for d in range(DAYS + 1)]
+    past = 7 * HISTORY
+    dates = [START + timedelta(days=d) for d in range(-past, DAYS + 1)]
     midnight = np.array([int(datetime(d.year, d.month, d.day, tzinfo=ZONE).timestamp()) for d in dates])
-    short = (np.diff(midnight) - 86_400)[day]
+    short = (np.diff(midnight) - 86_400)[day + past]
     elapsed = np.where(second >= 3 * 3600, second + short, second)
-    found: Numbers = midnight[day] * 1000 + (1000 * elapsed).astype(np.int64)
+    found: Numbers = midnight[day + past] * 1000 + (1000 * elapsed).astype(np.int64)
     return found
 
 
@@ -357,15 +365,18 @@ def _log(draw: np.random.Generator, people: _People, seen: list[_Rows]) -> tuple
     user[nobody] = len(people.ids)
     time[clocks] %= 86_400_000  # phones that think it is 1970
     week = day[source[order]] // 7
-    jobs = [_Week(*(f[order[week == w]] for f in (number, time, user, event, platform, cents))) for w in range(WEEKS)]
+    weeks = range(-HISTORY, WEEKS)
+    jobs = [_Week(*(f[order[week == w]] for f in (number, time, user, event, platform, cents))) for w in weeks]
     cuts = [
-        np.sort(draw.integers(0, len(job.number), UNPARSABLE // WEEKS + (w < UNPARSABLE % WEEKS)))
-        for w, job in enumerate(jobs)
+        np.sort(draw.integers(0, len(job.number), UNPARSABLE // len(weeks) + (i < UNPARSABLE % len(weeks))))
+        for i, job in enumerate(jobs)
     ]
     ids = pa.array([*people.ids.tolist(), ""])
     with ThreadPoolExecutor(2) as pool:
         packed = list(pool.map(lambda job, cut: _week_file(ids, events, job, cut), jobs, cuts))
-    return {f"exports/app_log/{_week_name(w)}.csv.gz": data for w, data in enumerate(packed)}, len(order) + UNPARSABLE
+    return {f"exports/app_log/{_week_name(w)}.csv.gz": data for w, data in zip(weeks, packed, strict=True)}, len(
+        order
+    ) + UNPARSABLE
 
 
 class _Week(NamedTuple):

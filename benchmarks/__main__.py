@@ -114,8 +114,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs per line (default: %(default)s)")
     parser.add_argument("--folder", default=".bench", help="where the logs are kept (default: %(default)s)")
     parser.add_argument("--kinds", action="store_true", help="half of the metrics of the rest of the language")
+    parser.add_argument("--kernels", action="store_true", help="only the statistics, against the same from rows")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
+    if options.kernels:
+        from benchmarks.kernels import measure
+
+        measure()
+        return
     results: dict[str, dict[str, float]] = {}
     for events in (int(x) for x in options.events.split(",")):
         folder = write_workload(Path(options.folder).resolve() / str(events), events)

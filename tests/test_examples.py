@@ -111,7 +111,78 @@ def _two_sided(z: float) -> float:
     return erfc(z / sqrt(2))
 
 
-@pytest.mark.parametrize("result", ["watch", "landing", "loyalty"])
+@pytest.fixture(scope="module")
+def default_option() -> Result:
+    return abtest.run("default_option", EXAMPLES / "villages")
+
+
+@pytest.fixture(scope="module")
+def voucher() -> Result:
+    return abtest.run("voucher", EXAMPLES / "villages")
+
+
+def test_insurance_by_villages_has_cluster_robust_errors(default_option: Result) -> None:
+    """1,410 households in 166 natural villages (causaldata, MIT); statsmodels' sandwich over villages, arm by arm."""
+    import pandas
+    import statsmodels.formula.api as smf
+
+    rows = pandas.read_csv(EXAMPLES / "villages" / "social_insure.csv")
+    assert (rows.groupby("address")["default"].nunique() == 1).all()  # whole villages have one default
+    variance = 0.0
+    for _, arm in rows.groupby("default"):
+        groups = pandas.factorize(arm["address"])[0]
+        fit = smf.ols("takeup_survey ~ 1", arm).fit(
+            cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
+        )
+        clusters = arm["address"].nunique()
+        variance += float(fit.bse["Intercept"]) ** 2 * clusters / (clusters - 1)
+    effect = float(smf.ols("takeup_survey ~ default", rows).fit().params["default"])
+    found = only(default_option.metric("took_up"))
+    assert found.absolute is not None
+    assert found.clustering is not None
+    assert (found.method, found.clustering.control, found.clustering.treatment) == ("cluster", 85, 81)
+    assert found.absolute.estimate == pytest.approx(effect, rel=1e-12)
+    assert found.absolute.se == pytest.approx(variance**0.5, rel=1e-10)
+    # The plain two-sample error would be a quarter too small.
+    assert found.absolute.se > 1.25 * float(smf.ols("takeup_survey ~ default", rows).fit().bse["default"])
+    assert default_option.decision.verdict == "ship"
+
+
+def test_vouchers_were_drawn_inside_villages_and_are_adjusted(voucher: Result) -> None:
+    """2,901 people (Thornton 2008; causaldata, MIT): most villages have both, so people and not villages were randomised.
+
+    The effect is that of a regression on the voucher, its covariates and their interactions (Lin 2013), because one arm is
+    more than 1.5 times the other; a missing covariate is a constant and an indicator.
+    """
+    import pandas
+    import statsmodels.api as sm
+
+    rows = pandas.read_csv(EXAMPLES / "villages" / "thornton_hiv.csv").dropna(subset=["any"])
+    assert (rows.groupby("villnum")["any"].nunique() > 1).mean() > 0.85
+    rows = rows.dropna(subset=["got"])
+    covariates = []
+    for name in ("distvct", "age"):
+        missing = rows[name].isna()
+        covariates.append(rows[name].fillna(rows[name].mean()))
+        if missing.any():
+            covariates.append(missing.astype(float))
+    x = pandas.concat(covariates, axis=1)
+    x = x - x.mean()
+    t = rows["any"].astype(float)
+    design = pandas.concat([t, x, x.mul(t, axis=0)], axis=1)
+    fit = sm.OLS(rows["got"].to_numpy(), sm.add_constant(design.to_numpy())).fit(cov_type="HC2")
+    found = only(voucher.metric("fetched"))
+    assert found.absolute is not None
+    assert found.adjustment is not None
+    assert found.method == "lin"
+    assert found.absolute.estimate == pytest.approx(float(fit.params[1]), rel=1e-9)
+    assert found.absolute.se == pytest.approx(float(fit.bse[1]), rel=0.01)
+    raw = rows[t == 1]["got"].mean() - rows[t == 0]["got"].mean()
+    assert found.adjustment.raw_absolute is not None
+    assert found.adjustment.raw_absolute.estimate == pytest.approx(raw, rel=1e-12)
+
+
+@pytest.mark.parametrize("result", ["watch", "landing", "loyalty", "default_option", "voucher"])
 def test_results_survive_json(result: str, request: pytest.FixtureRequest) -> None:
     found: Result = request.getfixturevalue(result)
     assert Result.from_json(found.to_json()) == found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from abtest.analysis.adjusting import Covaried
+from abtest.analysis.clustering import Clusters
 from abtest.metrics.sums import ArmSums
 from abtest.stats.moments import Counts, Moments, PairMoments, Sums, from_sums, pair_from_sums
 from abtest.stats.quantiles import Quantile
@@ -15,7 +16,9 @@ class Arm:
     """One metric in one variant (of one segment): exposed = used + immature + missing.
 
     `moments` for means, `pair` for ratios; `counts` too when the metric is a yes or no, `quantile` when it is one. All
-    None without used units. `covaried`: with what it is adjusted by.
+    None without used units. `covaried`: with what it is adjusted by. `values`: units per
+    value, `ordered`: order statistics of a quantile, where a test needs them. `clustered`: whole clusters were
+    randomised, and `clusters` are theirs, None for quantiles and without used units.
     """
 
     exposed: int
@@ -28,6 +31,10 @@ class Arm:
     counts: Counts | None = None
     quantile: Quantile | None = None
     covaried: Covaried | None = None
+    values: tuple[tuple[float, int], ...] | None = None
+    ordered: tuple[float, ...] = ()
+    clusters: Clusters | None = None
+    clustered: bool = False
 
 
 def arm_of(sums: ArmSums) -> Arm:

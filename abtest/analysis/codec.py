@@ -11,6 +11,21 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from abtest.analysis.result import SCHEMA, Result
 
+ASIDE = frozenset(
+    {
+        "adjustment",
+        "unadjusted",
+        "scale",
+        "equivalence",
+        "selected",
+        "selected_absolute",
+        "clustering",
+        "beside",
+        "curves",
+    }
+)
+"""Fields that most comparisons do not have: left out of the JSON where they hold their default."""
+
 
 class WrongSchema(ValueError):
     """The JSON is not a result of this version."""
@@ -34,7 +49,8 @@ def from_json(text: str) -> Result:
 def encode(value: Any) -> Any:
     """Plain JSON values of a tree of frozen dataclasses. Non-finite floats are a programming error."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        kept = (f for f in fields(value) if f.name not in ASIDE or getattr(value, f.name) != f.default)
+        return {f.name: encode(getattr(value, f.name)) for f in kept}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

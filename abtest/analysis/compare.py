@@ -8,12 +8,11 @@ from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting
 from abtest.analysis.arms import Arm
-from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure
-from abtest.analysis.result import Adjustment, ArmValue, Comparison, Interval, MarginResult, State
+from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure, with_lift
+from abtest.analysis.result import Adjustment, ArmValue, Comparison, Equivalence, Interval, MarginResult, State
 from abtest.language.model import Margin, Metric, MetricUse, Plan
 from abtest.stats import margins
 from abtest.stats.inference import Estimate, Inference
-from abtest.stats.multiplicity import benjamini_hochberg, holm
 from abtest.stats.sequential import critical, optimal_kappa, p_value
 
 Estimator = Literal["mean", "proportion", "ratio", "quantile"]
@@ -45,13 +44,28 @@ def always_valid(procedure: Procedure, alpha: float, progress: float) -> tuple[I
     return band, p_value(band.absolute.estimate / band.absolute.se, kappa)
 
 
-def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, control: Arm, setting: Setting) -> Comparison:
-    """The comparison without its adjusted p-value and, for what the plan corrects, without its final state."""
+def compare(
+    metric: Metric,
+    use: MetricUse,
+    variant: str,
+    treatment: Arm,
+    control: Arm,
+    setting: Setting,
+    detect: float | None = None,
+) -> Comparison:
+    """The comparison without its adjusted p-value and, for what the plan corrects, without its final state.
+
+    `detect`: the smallest relative change worth acting on, against which equivalence is tested.
+    """
     plan = setting.plan
     alpha = 2 * plan.guardrail_alpha if use.role == "guardrail" else plan.alpha
-    procedure = procedure_of(metric, treatment, control)
-    fixed = procedure.infer(alpha, None)
+    procedure = procedure_of(metric, treatment, control, use.role == "guardrail")
+    fixed = with_lift(procedure.infer(alpha, None), procedure, plan.lift)
     band, band_p = always_valid(procedure, alpha, setting.progress)
+    band = with_lift(band, procedure, plan.lift)
+    if metric.unit_of_value == "points":
+        # A score such as NPS is an absolute number: 20 % more of 3 points says nothing.
+        fixed, band = (replace(i, relative=None, relative_reason="score") for i in (fixed, band))
     judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
     shown = band if plan.method == "sequential" else fixed
     needs_band = setting.early or plan.method == "sequential"
@@ -73,7 +87,27 @@ def compare(metric: Metric, use: MetricUse, variant: str, treatment: Arm, contro
         always_valid_absolute=_interval(band.absolute) if needs_band else None,
         adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
         unadjusted=procedure.unadjusted,
+        scale=procedure.scale,
+        equivalence=None
+        if detect is None or metric.unit_of_value == "points"
+        else equivalence(procedure, judged, detect, plan.alpha),
+        clustering=procedure.clustering,
     )
+
+
+def equivalence(procedure: Procedure, judged: Inference, detect: float, alpha: float) -> Equivalence | None:
+    """Is the effect shown to be smaller than `detect`, either way? Two one-sided tests at alpha (Schuirmann 1987); by
+    a band, whether all of it lies inside."""
+    if procedure.hold is None or not 0.0 < detect < 1.0:
+        return None
+    margin = margins.Margin("relative", detect)
+    sides = [procedure.hold(judged, margin, better) for better in ("higher", "lower")]
+    if any(side.status != "ok" for side in sides):
+        return None
+    p_values = [side.p_value for side in sides if side.p_value is not None]
+    if len(p_values) == 2:
+        return Equivalence(detect, max(p_values), max(p_values) < alpha)
+    return Equivalence(detect, None, all(side.low is not None and side.low > -1.0 for side in sides))
 
 
 def _adjustment(found: Adjusting, treatment: Arm, control: Arm, alpha: float) -> Adjustment:
@@ -101,6 +135,9 @@ def state_of(metric: Metric, inference: Inference, p: float | None, alpha: float
     low, high = inference.absolute.low, inference.absolute.high
     if p is None or p >= alpha:
         return "unclear"
+    if low is None and high is None and inference.p_value is not None:
+        # A test with a p-value and no interval speaks by its sign.
+        low = high = inference.absolute.estimate
     if low is not None and low > 0:
         return "worse" if metric.better == "lower" else "better"
     if high is not None and high < 0:
@@ -114,20 +151,6 @@ def _margin(metric: Metric, margin: Margin, inference: Inference, procedure: Pro
     found = procedure.hold(inference, margins.Margin(margin.kind, margin.size), metric.better or "higher")
     effect = None if found.estimate is None else Interval(found.estimate, found.low, found.high)
     return MarginResult(margin.kind, margin.size, effect, found.p_value, margins.guardrail_state(found))
-
-
-def corrected(rows: list[Comparison], method: Literal["holm", "bh", "none"], alpha: float) -> list[Comparison]:
-    """A family of metrics over all treatments: adjusted p, and a state that needs it below alpha."""
-    if method == "none":
-        return rows
-    adjusted = (holm if method == "holm" else benjamini_hochberg)([c.p_value for c in rows])
-    found = []
-    for comparison, p in zip(rows, adjusted, strict=True):
-        state = comparison.state
-        if state in ("better", "worse") and (p is None or p >= alpha):
-            state = "unclear"
-        found.append(replace(comparison, p_adjusted=p, state=state))
-    return found
 
 
 def _interval(estimate: Estimate | None) -> Interval | None:
@@ -148,9 +171,6 @@ def arm_value(variant: str, arm: Arm) -> ArmValue:
     return ArmValue(variant, arm.exposed, arm.used, arm.immature, arm.missing, value, deviation, total, arm.capped)
 
 
-def flat(comparison: Comparison, detect: float | None) -> bool:
-    """Whether the whole interval lies inside the smallest change worth acting on (relative)."""
-    interval = comparison.relative
-    if detect is None or interval is None or interval.low is None or interval.high is None:
-        return False
-    return -detect < interval.low and interval.high < detect
+def flat(comparison: Comparison) -> bool:
+    """Whether the effect is shown to be smaller than the smallest change worth acting on."""
+    return comparison.equivalence is not None and comparison.equivalence.shown

@@ -25,6 +25,8 @@ def find_covariates(metrics: Iterable[Metric], project: Project, experiment: Exp
         own: tuple[Covariate, ...] | NotAdjusted = "explored"
         if roles.get(metric.name) != "explore" or metric.adjust is not None:
             own = covariates_of(metric, project, experiment.unit)
+            if isinstance(own, tuple) and experiment.cluster is not None:
+                own = "clustered"
         if isinstance(own, tuple):
             found[metric.name] = own
         else:

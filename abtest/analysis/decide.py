@@ -4,10 +4,13 @@ Order of the default rule (Schultzberg, Ankargren & Franberg 2024, with the plan
 
 1. a failed health check: don't decide, effects are not to be read;
 2. a fixed plan before its end: keep running, always;
-3. a goal worse, or a guardrail broken: don't ship;
+3. a goal worse, the engagement trap, or a guardrail broken: don't ship;
 4. a goal better, none worse, every guardrail held: ship;
 5. before the end (sequential plan): keep running;
 6. at the end: don't ship, because a guardrail is not shown to hold, or because there is no clear gain.
+
+The engagement trap (mission S17: engagement up, sales down): a goal got better while a metric of value got worse, even
+within its margin. It is never "ship", whatever a rule of one's own says.
 """
 
 from __future__ import annotations
@@ -40,10 +43,14 @@ def decide_variant(
     health: Sequence[HealthCheck],
     clock: Clock,
     rules: Sequence[DecideRule] = (),
+    value: Sequence[str] = (),
 ) -> VariantDecision:
-    """The verdict for one treatment. Exactly one for any combination of states (tests enumerate them)."""
-    lines = _lines(variant, metrics, health, clock)
-    verdict, reason, outcome = _verdict(variant, metrics, health, clock, rules)
+    """The verdict for one treatment. Exactly one for any combination of states (tests enumerate them).
+
+    `value` names the metrics of value, such as revenue, against which goals are weighed.
+    """
+    lines = _lines(variant, metrics, health, clock, value)
+    verdict, reason, outcome = _verdict(variant, metrics, health, clock, rules, value)
     return VariantDecision(variant, verdict, reason, lines, outcome)
 
 
@@ -57,6 +64,7 @@ def _verdict(
     health: Sequence[HealthCheck],
     clock: Clock,
     rules: Sequence[DecideRule],
+    value: Sequence[str],
 ) -> tuple[Verdict, str, str | None]:
     goals = _of(metrics, "goal", variant)
     guardrails = _of(metrics, "guardrail", variant)
@@ -64,15 +72,20 @@ def _verdict(
         return "dont_decide", "health_failed", None
     if not clock.reached and not clock.sequential:
         return "keep_running", "too_early", None
+    trapped = bool(trap(variant, metrics, value))
     if rules:
         for rule in rules:
             if _holds(rule, variant, metrics):
+                if trapped and rule.verdict == "ship":
+                    return "dont_ship", "engagement_trap", rule.outcome
                 return rule.verdict, "custom_rule", rule.outcome
         return "dont_ship", "custom_rule", None
     states = [c.state for _, c in goals]
     labels = [c.margin.label if c.margin else "no_test" for _, c in guardrails]
     if "worse" in states:
         return "dont_ship", "goal_worse", None
+    if trapped:
+        return "dont_ship", "engagement_trap", None
     if "broken" in labels:
         return "dont_ship", "guardrail_broken", None
     held = all(label in HELD for label in labels)
@@ -83,6 +96,22 @@ def _verdict(
     if all(s == "no_test" for s in states):
         return "dont_decide", "no_test", None
     return ("dont_ship", "guardrail_not_shown", None) if "better" in states else ("dont_ship", "no_clear_gain", None)
+
+
+def trap(variant: str, metrics: Sequence[MetricResult], value: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of value that got worse while a goal got better: the engagement trap. Empty where it is none.
+
+    A goal that is itself of value is no trap for another one: both are goals, and one got worse.
+    """
+    if not any(c.state == "better" for m, c in _of(metrics, "goal", variant) if m.key not in value):
+        return ()
+    return tuple(
+        m.key
+        for m in metrics
+        if m.key in value and m.role != "goal"
+        for c in m.comparisons
+        if c.variant == variant and c.state == "worse"
+    )
 
 
 def _metric_failed(health: Sequence[HealthCheck], *groups: list[tuple[MetricResult, Comparison]]) -> bool:
@@ -113,15 +142,19 @@ def _is(metric: MetricResult, comparison: Comparison, state: str) -> bool:
         case "harmed":
             return label in ("broken", "worse_not_shown")
         case "flat":
-            return comparison.state == "unclear" and flat(comparison, metric.detect)
+            return comparison.state == "unclear" and flat(comparison)
         case "unclear":
-            return comparison.state in ("unclear", "no_test") and not flat(comparison, metric.detect)
+            return comparison.state in ("unclear", "no_test") and not flat(comparison)
         case _:
             return comparison.state == state
 
 
 def _lines(
-    variant: str, metrics: Sequence[MetricResult], health: Sequence[HealthCheck], clock: Clock
+    variant: str,
+    metrics: Sequence[MetricResult],
+    health: Sequence[HealthCheck],
+    clock: Clock,
+    value: Sequence[str],
 ) -> tuple[RuleLine, ...]:
     """The default rule line by line; it is shown beside a user's own rule too."""
     goals = _of(metrics, "goal", variant)
@@ -138,6 +171,10 @@ def _lines(
             "broken": labels.count("broken"), "no_test": labels.count("no_test"), "total": len(labels),
         }  # fmt: skip
         lines.append(RuleLine("guardrails", all(x in HELD for x in labels), tuple(m.key for m, _ in guardrails), tally))
+    weighed = tuple(m.key for m in metrics if m.key in value and m.role != "goal")
+    if weighed:
+        worse = trap(variant, metrics, value)
+        lines.append(RuleLine("value", not worse, worse or weighed))
     levels = [h.level for h in health]
     checks: dict[str, int | float | str | None] = {
         "passed": levels.count("pass"), "notes": levels.count("note"), "failed": levels.count("fail"), "not_run": levels.count("not_run"),
@@ -162,13 +199,14 @@ def decide(
     health: Sequence[HealthCheck],
     clock: Clock,
     rules: Sequence[DecideRule] = (),
+    value: Sequence[str] = (),
 ) -> Decision:
     """The verdict of the experiment: ship if any treatment ships, else keep running if any should, else don't ship.
 
     With several treatments to ship the headline speaks of the one with the largest gain in the first goal; treatments
     are not tested against each other.
     """
-    each = tuple(decide_variant(v, metrics, health, clock, rules) for v in treatments)
+    each = tuple(decide_variant(v, metrics, health, clock, rules, value) for v in treatments)
     failed = [d for d in each if d.reason == "health_failed"]
     best = (
         failed[0]

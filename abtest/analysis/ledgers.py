@@ -22,6 +22,7 @@ LOG_STEPS = (
     "after_enrolment",
     "mixed",
     "excluded",
+    "no_cluster",
     "before_exposure",
     "after_window",
     "immature",
@@ -69,7 +70,7 @@ def unit_ledger(exposed: Exposed, experiment: Experiment) -> Ledger:
         totals[step] = totals.get(step, 0) + count
         if variant is not None and step != "mixed":
             split.setdefault(step, {})[variant] = split.get(step, {}).get(variant, 0) + count
-    order = ("before_start", "after_enrolment", "mixed", "excluded", "used")
+    order = ("before_start", "after_enrolment", "mixed", "excluded", "no_cluster", "used")
     return Ledger(experiment.unit, "units", sum(totals.values()), _steps(order, totals, split, experiment))
 
 

@@ -14,12 +14,16 @@ from abtest.language.conditions import Attribute, Where
 from abtest.language.model import Column, Event, Experiment, Group, Metric, Project, Segment, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
+from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
 from abtest.metrics.labels import label_segments
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.plan import Extent, Plan, make_plan
 from abtest.metrics.units import Inputs, Values, unit_values
+from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
+from abtest.sources.clusters import COLUMN as CLUSTER
+from abtest.sources.clusters import Clustered, assign_clusters
 from abtest.sources.engine import Engine
 from abtest.sources.events import Log, read_log
 from abtest.sources.files import find_files
@@ -56,6 +60,7 @@ class Prepared:
     covariates: Mapping[str, tuple[Covariate, ...]]
     unadjusted: Mapping[str, NotAdjusted]
     attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
+    clusters: Clustered | None = None
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
@@ -138,7 +143,9 @@ class _Reader:
         if adjusted:
             self.covariates, self.unadjusted = find_covariates(metrics, project, experiment)
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
-        self.hidden = (*among, *splits, *dict.fromkeys(before))
+        raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
+        trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
@@ -154,6 +161,7 @@ class _Reader:
         exposed = read_units(self.engine, exposure, raw, experiment, self.project.timezone, self.last_day, self.strict)
         self._info(exposure, raw, exposed.fingerprint, exposed.first, exposed.last)
         self._population()
+        clusters = self._clusters()
         logs = {name_: self._log(log) for name_, log in sorted(self.logs.items())}
         self.hidden = self._with_history(exposed, logs)
         tables, segments, outcomes, attributes = self._tables()
@@ -185,6 +193,7 @@ class _Reader:
             self.covariates,
             self.unadjusted,
             attributes,
+            clusters,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -247,6 +256,8 @@ class _Reader:
         found |= {c.prop for own in self.covariates.values() for c in own if c.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
+        cluster = self.experiment.cluster
+        found |= {cluster.prop} if cluster is not None and cluster.source == source.name else set()
         return found
 
     def _raw_columns(self, source: Source) -> set[str]:
@@ -355,6 +366,26 @@ class _Reader:
                 where if key == "exclude" else None,
             )
 
+    def _clusters(self) -> Clustered | None:
+        """The cluster of every unit, before logs are read, so that rows of units without one are counted as such."""
+        cluster = self.experiment.cluster
+        if cluster is None:
+            return None
+        source = self.project.sources[cluster.source]
+        self._matchable(source)
+        unit, props = self.experiment.unit, {CLUSTER: cluster.prop}
+        table = read_unit_table(self.engine, source, self._raw(source), unit, props, strict=self.strict)
+        return assign_clusters(self.engine, cluster, table.table, unit)
+
+    def _matchable(self, source: Source) -> None:
+        if source.unit_path(self.experiment.unit) == ROW_NUMBER and source.name != self.experiment.exposure_source:
+            raise data_error(
+                "E512",
+                f"source {source.name}: row numbers cannot be matched with another file",
+                "Map a column:  units: {user: user_id}",
+                source.place,
+            )
+
     def _with_exclusions(self, exposed: Exposed) -> Exposed:
         from dataclasses import replace
 
@@ -378,18 +409,14 @@ class _Reader:
         attributes = attribute_columns(self.covariates)
         for (home, prop), column_name in attributes.items():
             wanted.setdefault(home, {})[column_name] = prop
+        if self.experiment.cluster is not None:
+            wanted.setdefault(self.experiment.cluster.source, {})[CLUSTER] = self.experiment.cluster.prop
         tables: dict[str, UnitTable] = {}
         for home, _ in self.tests:
             wanted.setdefault(home, {})
         for source_name, props in sorted(wanted.items()):
             source = self.project.sources[source_name]
-            if source.unit_path(self.experiment.unit) == ROW_NUMBER and source_name != self.experiment.exposure_source:
-                raise data_error(
-                    "E512",
-                    f"source {source_name}: row numbers cannot be matched with another file",
-                    "Map a column:  units: {user: user_id}",
-                    source.place,
-                )
+            self._matchable(source)
             raw = self._raw(source)
             self._columns_exist(source, raw)
             tests = {column: where for (home, where), column in self.tests.items() if home == source_name}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abtest.language.model import Metric
-from abtest.metrics.quantiles import pair_sums, read_levels, spots_of
+from abtest.metrics.quantiles import pair_sums, read_levels, read_ranks, spots_of
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
 from abtest.stats.moments import Sums, pair_from_sums
+from abtest.stats.order_statistics import bootstrap_ranks
 from abtest.stats.quantiles import Quantile, probe_levels
 
 
@@ -28,3 +29,12 @@ def quantile_of(engine: Engine, values: Values, metric: Metric, variant: int) ->
         return Quantile(at, pair, found[0])
     low, high = read_levels(engine, spots, levels)
     return Quantile(at, pair, found[0], low, high)
+
+
+def ordered_of(engine: Engine, values: Values, metric: Metric, variant: int) -> tuple[float, ...]:
+    """The order statistics that stand for the bootstrap distribution of a quantile across units; empty without units."""
+    assert metric.quantile is not None
+    spots = spots_of(engine, values, metric, variant)
+    if not spots.units:
+        return ()
+    return read_ranks(engine, spots, bootstrap_ranks(spots.units, metric.quantile.at))

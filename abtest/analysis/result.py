@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from abtest.analysis.beside import DriverResult, Triggered, Value
+from abtest.analysis.interval import Interval as Interval
+
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "abtest.result/1"
 
+Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "none"]
 Verdict = Literal["ship", "dont_ship", "keep_running", "dont_decide"]
 Role = Literal["goal", "guardrail", "secondary", "explore", "part"]
 Better = Literal["higher", "lower"]
@@ -23,16 +27,6 @@ State = Literal["better", "worse", "unclear", "flat", "no_test"]
 GuardrailLabel = Literal["held", "held_but_worse", "not_shown", "worse_not_shown", "broken", "no_test"]
 HealthLevel = Literal["pass", "note", "fail", "not_run"]
 Number = int | float
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its interval. `low` or `high` is None where the interval is unbounded or could not be made."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    se: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +40,66 @@ class MarginResult:
     label: GuardrailLabel
 
 
+Scale = Literal["value", "chance", "odds", "hazard"]
+"""What an effect is a difference of: values of the metric; the chance that a unit of the treatment is higher than one of
+the control, less one half; the log odds of being higher; minus the log hazard of the event."""
 Unadjusted = Literal[
-    "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
+    "test", "clustered", "off", "kind", "explored", "no_history", "no_units", "few_conversions", "few_units", "no_variation",
 ]  # fmt: skip
-"""Why an effect is not adjusted: it is turned off, has no meaning for the kind, the metric is only explored, no log
-reaches back before exposure, or there is too little to adjust by."""
+"""Why an effect is not adjusted: another test was asked for, whole clusters were randomised, it is turned off, has no
+meaning for the kind, the metric is only explored, no log reaches back before exposure, or there is too little to adjust
+by."""
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests against the smallest relative change worth acting on, `size`; `shown` when both reject."""
+
+    size: float
+    p_value: float | None
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A metric looked at by another method than its own; it decides nothing. `variant` None: all variants together.
+
+    `estimate` depends on `method`: the chance that a unit of the treatment is higher (`brunner_munzel`), an odds ratio
+    (`proportional_odds`), a hazard ratio (`log_rank`), nothing for tests of whole tables (`homogeneity`).
+    """
+
+    method: str
+    variant: str | None
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    estimate: Interval | None = None
+    statistic: float | None = None
+    df: float | None = None
+    p_value: float | None = None
+    values: Mapping[str, Number | str | None] | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Shares of the control and of the treatment at `at`, and the difference between them."""
+
+    at: float
+    control: Interval
+    treatment: Interval
+    difference: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`dose`: the share of units with at least `at`, with a band of the difference that holds over the whole curve, and
+    the p-value of "no difference anywhere". `survival`: the share still without the event after `at`."""
+
+    kind: Literal["dose", "survival"]
+    variant: str
+    points: tuple[CurvePoint, ...]
+    status: Literal["ok", "no_test"] = "ok"
+    reason: str | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +123,34 @@ class Adjustment:
 
 
 @dataclass(frozen=True)
+class Clustering:
+    """The clusters behind a comparison, where whole clusters were randomised: how many with units each arm has, and how
+    many of equal size these are worth.
+
+    `icc` is the correlation of units within clusters (None with `reason` where it cannot be told), `design_effect` how
+    many times the variance of independent units; `mean_size` units are in a cluster.
+    """
+
+    control: int
+    treatment: int
+    control_worth: float
+    treatment_worth: float
+    mean_size: float | None
+    icc: float | None
+    reason: str | None
+    design_effect: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One treatment against the baseline for one metric.
 
     `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
     `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
-    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not.
+    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not. `scale` is not "value" for tests
+    that do not compare values. `equivalence`: is it shown to be smaller than the change worth acting on? `selected`: the
+    wider intervals of what a false discovery rate picked out (Benjamini & Yekutieli 2005). `clustering`: where whole clusters were
+    randomised.
     """
 
     variant: str
@@ -99,6 +170,11 @@ class Comparison:
     always_valid_absolute: Interval | None = None
     adjustment: Adjustment | None = None
     unadjusted: Unadjusted | None = None
+    scale: Scale = "value"
+    equivalence: Equivalence | None = None
+    selected: Interval | None = None
+    selected_absolute: Interval | None = None
+    clustering: Clustering | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +210,7 @@ class MetricResult:
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
+    `beside` and `curves` are other looks at it.
     """
 
     key: str
@@ -158,20 +235,35 @@ class MetricResult:
     cap: float | None = None
     definition: tuple[tuple[str, str], ...] = ()
     histogram: tuple[Bin, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shrunken:
+    """The effect in one group, pulled towards that in all groups by as much as its error makes it stand out."""
+
+    variant: str
+    absolute: Interval
 
 
 @dataclass(frozen=True)
 class SegmentGroup:
-    """One value of a segment dimension. Cells below the privacy floor are merged into `hidden` (label None)."""
+    """One value of a segment dimension. Cells below the privacy floor are merged into `hidden` (label None).
+
+    `shrunken`: the absolute effects to read many groups by, since the largest of many raw ones is too large.
+    """
 
     label: str | None
     arms: tuple[ArmValue, ...]
     comparisons: tuple[Comparison, ...]
+    shrunken: tuple[Shrunken, ...] = ()
 
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """One goal metric split by one attribute known before exposure. `interaction_p` tests whether effects differ."""
+    """One goal metric split by one attribute known before exposure. `interaction_p` tests whether effects differ;
+    `interaction_p_adjusted` takes all splits and goals into account, by the method of the plan."""
 
     dimension: str
     metric: str
@@ -180,6 +272,7 @@ class SegmentResult:
     interaction_p: float | None
     interaction_reason: str | None = None
     registered: bool = True
+    interaction_p_adjusted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -262,7 +355,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time."""
+    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
+    attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -283,6 +377,7 @@ class ExperimentInfo:
     fully_mature_on: str | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -292,9 +387,11 @@ class PlanInfo:
     guardrail_alpha: float
     power: float
     detect: float | None
-    correct_goal: Literal["holm", "none"]
+    correct_goal: Correction
     srm_alpha: float
-    correct_secondary: Literal["bh", "holm", "none"] = "none"
+    correct_secondary: Correction = "none"
+    lift: Literal["fieller", "delta", "log"] = "fieller"
+    correct_segments: Literal["bh", "none"] = "bh"
 
 
 @dataclass(frozen=True)
@@ -335,6 +432,9 @@ class Result:
     provenance: Provenance
     min_cell: int = 10
     warnings: tuple[str, ...] = ()
+    triggered: Triggered | None = None
+    value: Value | None = None
+    drivers: DriverResult | None = None
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

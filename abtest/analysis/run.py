@@ -8,18 +8,24 @@ from typing import Any
 
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
-from abtest.analysis.compare import Setting, arm_value, compare, corrected, estimator_of
+from abtest.analysis.clustering import clustered_arms
+from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock, decide
+from abtest.analysis.drivers import drivers_of
+from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
+from abtest.analysis.looks import beside_of, curves_of, group_test
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
-from abtest.analysis.quantiles import quantile_of
+from abtest.analysis.quantiles import ordered_of, quantile_of
+from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
     SCHEMA,
     Comparison,
     ExperimentInfo,
+    Interval,
     Ledger,
     MetricResult,
     PlanInfo,
@@ -29,6 +35,8 @@ from abtest.analysis.result import (
     VariantInfo,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.triggered import triggered_units
+from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, experiment_hash, metric_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
@@ -37,12 +45,13 @@ from abtest.metrics.crossed import find_covariates
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
+from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
 from abtest.sources.engine import Engine, open_engine
 from abtest.sources.files import data_folder
 from abtest.sources.units import USED, day_number
 from abtest.version import __version__
 
-DEFAULTS_VERSION = 3
+DEFAULTS_VERSION = 4
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 NO_HISTORY: Unadjusted = "no_history"
@@ -115,7 +124,9 @@ class _Run:
         self.progress("statistics")
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
-        metrics = self._corrected(metrics)
+        metrics = tuple(self._with_reliability(m, found) for m in metrics)
+        metrics = tuple(self._with_groups(m, by_variant) for m in metrics)
+        metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
         segments = split_goals(
             self.engine,
@@ -128,6 +139,8 @@ class _Run:
             self.project.min_cell,
             self.covariates,
         )
+        shared = (self.engine, values, self.experiment, self.metrics)
+        triggered = triggered_units(*shared, grid, binary, setting, self.project.min_cell)
         checks = health_checks(
             Findings(
                 self.engine,
@@ -144,9 +157,12 @@ class _Run:
                 ledgers,
                 clock,
                 setting,
+                triggered,
             )
         )
-        decision = decide([v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide)
+        decision = decide(
+            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
+        )
         return Result(
             schema=SCHEMA,
             experiment=self._info(found, clock, metrics),
@@ -159,6 +175,9 @@ class _Run:
             provenance=self._provenance(found),
             min_cell=self.project.min_cell,
             warnings=(),
+            triggered=triggered,
+            value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
+            drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
@@ -176,11 +195,20 @@ class _Run:
             for name_, with_covariates in own.items():
                 arm = found[name_][self.ids[i]]
                 found[name_][self.ids[i]] = replace(arm, covaried=with_covariates)
+        if self.experiment.cluster is not None:
+            clusters = clustered_arms(self.engine, values, self.metrics, sums, None, grid)
+            for i, v in enumerate(self.ids):
+                for name_, by_id in found.items():
+                    by_id[v] = replace(by_id[v], clusters=clusters.get((None, i), {}).get(name_), clustered=True)
         for metric in self.metrics:
             if metric.quantile is not None:
                 for i, v in enumerate(self.ids):
                     cut = quantile_of(self.engine, values, metric, i)
-                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut)
+                    ordered = ordered_of(self.engine, values, metric, i) if metric.test == "bootstrap" else ()
+                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut, ordered=ordered)
+            if needs_counts(metric):
+                for (_, i), pairs in value_counts(self.engine, values, raw_answer(metric) or metric).items():
+                    found[metric.name][self.ids[i]] = replace(found[metric.name][self.ids[i]], values=pairs)
         return found
 
     def _clock(
@@ -256,33 +284,87 @@ class _Run:
                 self._comparison(metric, use, v.id, by_variant[v.id], control, setting)
                 for v in self.experiment.treatments
             ),
-            detect=use.detect
-            if use.detect is not None
-            else (self.experiment.plan.detect if use.role == "goal" else None),
+            detect=self._detect(use),
             stamps=_stamps(metric),
             mature_on=mature_on,
             part_of=metric.part_of,
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),
+            beside=()
+            if self.experiment.cluster
+            else beside_of(metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha),
+            curves=()
+            if self.experiment.cluster
+            else curves_of(
+                metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha, self.project.min_cell
+            ),
         )
 
     def _comparison(
         self, metric: Metric, use: MetricUse, variant: str, treatment: Arm, control: Arm, setting: Setting
     ) -> Comparison:
-        found = compare(metric, use, variant, treatment, control, setting)
+        found = compare(metric, use, variant, treatment, control, setting, self._detect(use))
         return replace(found, unadjusted=found.unadjusted or self.unadjusted.get(metric.name))
 
-    def _corrected(self, metrics: tuple[MetricResult, ...]) -> tuple[MetricResult, ...]:
-        """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
-        plan = self.experiment.plan
-        for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
-            family = [c for m in metrics if m.role == role for c in m.comparisons]
-            adjusted = iter(corrected(family, method, plan.alpha))
-            metrics = tuple(
-                replace(m, comparisons=tuple(next(adjusted) for _ in m.comparisons)) if m.role == role else m
-                for m in metrics
+    def _with_reliability(self, metric: MetricResult, found: Prepared) -> MetricResult:
+        """For a scale of several items: do they measure one thing?"""
+        name_ = self.definitions[metric.key].survey
+        survey = None if name_ is None or metric.part_of else self.project.surveys.get(name_)
+        if survey is None or len(survey.columns) < 2 or survey.source not in found.raws:
+            return metric
+        source = self.project.sources[survey.source]
+        looked = reliability_of(self.engine, survey, source, found.raws[survey.source], self.experiment.unit)
+        return replace(metric, beside=(*metric.beside, looked))
+
+    def _with_groups(self, metric: MetricResult, by_variant: Mapping[str, Mapping[str, Arm]]) -> MetricResult:
+        """A group is first asked as a whole, where every unit stands in just one of its cells."""
+        definition = self.definitions[metric.key]
+        if definition.group is None or definition.part_of is not None or definition.per is not None or self.experiment.cluster:  # fmt: skip
+            return metric
+        cells = tuple(
+            m.name for m in self.metrics if m.part_of == metric.key and m.group is not None and m.group.how == "is"
+        )
+        if len(cells) < 2:
+            return metric
+        tested = group_test({cell: by_variant[cell] for cell in cells}, cells)
+        return replace(metric, beside=(*metric.beside, *tested))
+
+    def _value(self) -> tuple[str, ...]:
+        """The metrics against which goals are weighed: the one that `value` names, else guardrails in money or of
+        phase `value`."""
+        if self.experiment.value is not None:
+            return (self.experiment.value,)
+        return tuple(
+            u.name
+            for u in self.experiment.metrics
+            if u.role == "guardrail"
+            and (
+                self.definitions[u.name].phase == "value" or self.definitions[u.name].unit_of_value.startswith("money")
             )
+        )
+
+    def _detect(self, use: MetricUse) -> float | None:
+        """The smallest relative change worth acting on; the plan speaks of goals."""
+        return use.detect if use.detect is not None else self.experiment.plan.detect if use.role == "goal" else None
+
+    def _corrected(
+        self, metrics: tuple[MetricResult, ...], by_variant: Mapping[str, Mapping[str, Arm]], setting: Setting
+    ) -> tuple[MetricResult, ...]:
+        """Goals and secondary metrics, each family over all treatments, by the method of the plan."""
+        plan, baseline = self.experiment.plan, self.experiment.baseline
+
+        def wider(metric: str, variant: str, alpha: float) -> tuple[Interval | None, Interval | None]:
+            arms = by_variant[metric]
+            at_level = replace(setting, plan=replace(plan, alpha=alpha))
+            use = replace(self.uses[metric], margin=None)
+            again = compare(self.definitions[metric], use, variant, arms[variant], arms[baseline], at_level)
+            return again.relative, again.absolute
+
+        for role, method in (("goal", plan.correct_goal), ("secondary", plan.correct_secondary)):
+            family = corrected([m for m in metrics if m.role == role], baseline, method, plan.alpha, wider)
+            done = {m.key: m for m in family}
+            metrics = tuple(done.get(m.key, m) for m in metrics)
         return metrics
 
     def _info(self, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]) -> ExperimentInfo:
@@ -315,12 +397,22 @@ class _Run:
             fully_mature_on=max(mature) if mature else None,
             iteration_of=e.iteration_of,
             changes=e.changes,
+            cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
         )
 
     def _plan(self) -> PlanInfo:
         p = self.experiment.plan
         return PlanInfo(
-            p.method, p.alpha, p.guardrail_alpha, p.power, p.detect, p.correct_goal, p.srm_alpha, p.correct_secondary
+            p.method,
+            p.alpha,
+            p.guardrail_alpha,
+            p.power,
+            p.detect,
+            p.correct_goal,
+            p.srm_alpha,
+            p.correct_secondary,
+            p.lift,
+            p.correct_segments,
         )
 
     def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
+from abtest.analysis.clustering import Clusters, clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare
-from abtest.analysis.result import ArmValue, Comparison, SegmentGroup, SegmentResult
+from abtest.analysis.result import ArmValue, Comparison, Interval, SegmentGroup, SegmentResult, Shrunken
 from abtest.language.model import Experiment, Metric, MetricUse
+from abtest.metrics.clusters import across_segments
 from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
+from abtest.metrics.value_counts import Counted, needs_counts, value_counts
 from abtest.sources.engine import Engine
-from abtest.stats.distributions import chi_square_upper
+from abtest.stats.distributions import chi_square_upper, critical_value
+from abtest.stats.heterogeneity import cochran_q, shrink
+from abtest.stats.multiplicity import benjamini_hochberg
 
 MAX_GROUPS = 20
 UNKNOWN = "(unknown)"
+FEWEST_UNITS = 30
+"""Per variant; Cochran's Q takes errors as known, and with less it alarms too often. Smaller groups are shown untested."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What there is of one metric per (segment value, variant): sums, covariates, clusters (None: units were
+    randomised), and units per value where a test needs them."""
+
+    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]]
+    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]]
+    clusters: Mapping[tuple[Any, int], Mapping[str, Clusters]] | None
+    counted: Mapping[tuple[Any, int], Counted]
+
+    def arm(self, label: str, variant: int, metric: str) -> Arm | None:
+        for key, row in self.table.items():
+            if key[1] == variant and _label(key[0]) == label:
+                return replace(
+                    arm_of(row[metric]),
+                    covaried=self.covaried.get(key, {}).get(metric),
+                    clusters=(self.clusters or {}).get(key, {}).get(metric),
+                    clustered=self.clusters is not None,
+                    values=self.counted.get(key),
+                )
+        return None
 
 
 def split_goals(
@@ -39,10 +69,25 @@ def split_goals(
         table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
         own = Covariates({m.name: covariates.entries[m.name] for m, _ in goals if m.name in covariates.entries})
         covaried = covaried_arms(engine, values, own, table, f"s_{segment.name}", grid)
+        counted = {
+            m.name: value_counts(engine, values, m, f"s_{segment.name}")
+            for m, _ in goals
+            if m.test is not None and needs_counts(m)
+        }
+        clusters: dict[tuple[Any, int], dict[str, Clusters]] | None = None
+        across = False
+        if experiment.cluster is not None:
+            column = f"s_{segment.name}"
+            clusters = clustered_arms(engine, values, [m for m, _ in goals], table, column, grid)
+            across = across_segments(engine, column)
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
-                found.append(_split(segment.name, metric, use, experiment, table, covaried, setting, min_cell))
-    return tuple(found)
+                parts = Parts(table, covaried, clusters, counted.get(metric.name, {}))
+                split = _split(segment.name, metric, use, experiment, parts, setting, min_cell)
+                if across:  # groups that share clusters are not independent, as the test of their differences assumes
+                    split = replace(split, interaction_p=None, interaction_reason="clustered")
+                found.append(split)
+    return corrected_interactions(found, experiment.plan.correct_segments)
 
 
 def _split(
@@ -50,16 +95,15 @@ def _split(
     metric: Metric,
     use: MetricUse,
     experiment: Experiment,
-    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
-    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
+    parts: Parts,
     setting: Setting,
     min_cell: int,
 ) -> SegmentResult:
-    labels = sorted({_label(k) for k, _ in table})
+    labels = sorted({_label(k) for k, _ in parts.table})
     groups: list[SegmentGroup] = []
     hidden = 0
     for label in labels:
-        cells = {v.id: _arm(table, covaried, label, i, metric.name) for i, v in enumerate(experiment.variants)}
+        cells = {v.id: parts.arm(label, i, metric.name) for i, v in enumerate(experiment.variants)}
         if any(a is None or a.used < min_cell for a in cells.values()):
             hidden += 1
             continue
@@ -70,24 +114,12 @@ def _split(
     hidden += max(0, len(groups) - MAX_GROUPS)
     groups = groups[:MAX_GROUPS]
     p, reason = interaction(groups, experiment)
-    return SegmentResult(dimension, metric.name, tuple(groups), hidden, p, reason, True)
+    shrunk = with_shrunken(groups, experiment, setting.plan.alpha)
+    return SegmentResult(dimension, metric.name, shrunk, hidden, p, reason, True)
 
 
 def _label(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
-
-
-def _arm(
-    table: Mapping[tuple[Any, int], Mapping[str, ArmSums]],
-    covaried: Mapping[tuple[Any, int], Mapping[str, Covaried]],
-    label: str,
-    variant: int,
-    metric: str,
-) -> Arm | None:
-    for (value, number), row in table.items():
-        if number == variant and _label(value) == label:
-            return replace(arm_of(row[metric]), covaried=covaried.get((value, number), {}).get(metric))
-    return None
 
 
 def _group(
@@ -102,24 +134,55 @@ def _group(
     return SegmentGroup(label, values, comparisons)
 
 
-def interaction(groups: list[SegmentGroup], experiment: Experiment) -> tuple[float | None, str | None]:
+def interaction(groups: Sequence[SegmentGroup], experiment: Experiment) -> tuple[float | None, str | None]:
     """Cochran's Q over the absolute effects of the groups (all treatments pooled): do they differ more than by chance?
 
-    Q = sum w (e - weighted mean)^2 with w = 1/se^2, chi-square with (groups - 1) per treatment (Cochran 1954).
+    Chi-square with (groups - 1) per treatment (Cochran 1954).
     """
     total, freedom = 0.0, 0
     for treatment in experiment.treatments:
-        effects = []
-        for group in groups:
-            comparison = next(c for c in group.comparisons if c.variant == treatment.id)
-            if comparison.absolute is not None and comparison.absolute.se:
-                effects.append((comparison.absolute.estimate, comparison.absolute.se**-2))
-        if len(effects) < 2:
-            continue
-        weight = sum(w for _, w in effects)
-        mean = sum(e * w for e, w in effects) / weight
-        total += sum(w * (e - mean) ** 2 for e, w in effects)
-        freedom += len(effects) - 1
+        effects = _effects(groups, treatment.id)
+        found = cochran_q([e.estimate for e in effects.values()], [e.se or 0.0 for e in effects.values()])
+        if found.reason == "too_far_apart":
+            return None, found.reason
+        if found.q is not None and found.df is not None:
+            total += found.q
+            freedom += found.df
     if freedom == 0:
         return None, "not_enough_groups"
     return chi_square_upper(total, freedom), None
+
+
+def _effects(groups: Sequence[SegmentGroup], variant: str) -> dict[int, Interval]:
+    """The absolute effects with an error, of groups that are not tiny, by the place of the group."""
+    found = {}
+    for place, group in enumerate(groups):
+        comparison = next(c for c in group.comparisons if c.variant == variant)
+        if (
+            comparison.absolute is not None
+            and comparison.absolute.se
+            and min(a.used for a in group.arms) >= FEWEST_UNITS
+        ):
+            found[place] = comparison.absolute
+    return found
+
+
+def with_shrunken(groups: Sequence[SegmentGroup], experiment: Experiment, alpha: float) -> tuple[SegmentGroup, ...]:
+    """Every group with its empirical-Bayes effects, per treatment; none where fewer than two groups have an effect."""
+    made: dict[int, list[Shrunken]] = {}
+    half = critical_value(alpha)
+    for treatment in experiment.treatments:
+        effects = _effects(groups, treatment.id)
+        found = shrink([e.estimate for e in effects.values()], [e.se or 0.0 for e in effects.values()])
+        for place, mean, sd in zip(effects, found.means, found.total_sds, strict=found.status == "ok"):
+            interval = Interval(mean, mean - half * sd, mean + half * sd, sd)
+            made.setdefault(place, []).append(Shrunken(treatment.id, interval))
+    return tuple(replace(g, shrunken=tuple(made.get(i, ()))) for i, g in enumerate(groups))
+
+
+def corrected_interactions(found: Sequence[SegmentResult], method: Literal["bh", "none"]) -> tuple[SegmentResult, ...]:
+    """The interaction tests of all splits and goals as one family (Benjamini & Hochberg 1995)."""
+    if method == "none":
+        return tuple(found)
+    adjusted = benjamini_hochberg([s.interaction_p for s in found])
+    return tuple(replace(s, interaction_p_adjusted=p) for s, p in zip(found, adjusted, strict=True))

@@ -21,6 +21,8 @@ TIMING_DIFFERENCE = 0.1
 """Days. A smaller difference in the mean day of exposure never fails."""
 PRE_NOTE_P, PRE_FAIL_P = 0.05, 0.001
 """After Benjamini-Hochberg over all metrics and what they are adjusted by."""
+SPLIT_NOTE = 0.05
+"""Share of units in clusters that span several variants (table C, check 24); those astray in them count as mixed."""
 LOSS_NOTE_P, LOSS_FAIL_P = 0.01, 0.001
 LOSS_DIFFERENCE = 0.01
 """A difference in row loss below one point between variants never fails."""
@@ -41,6 +43,8 @@ DAYS_ADVISED = 14
 ALLOCATION_P, ALLOCATION_V = 0.001, 0.02
 """Shares by day of exposure: p-value, and Cramer's V below which a change of shares moves no average."""
 UNITS_ADVISED, CONVERSIONS_ADVISED = 100, 25
+DILUTION_NOTE = 0.2
+"""Share of units that meet the trigger."""
 CONCURRENT_P = 0.01
 """After Benjamini-Hochberg over other experiments and goals."""
 HEAVY_TOP, HEAVY_SHARE, HEAVY_PER_DAY = 0.001, 0.2, 1000

@@ -52,6 +52,7 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
         "",
         f"  {explainer.meaning(found, unit)}",
         *(f"  {s}" for s in explainer.rules(found, project.timezone, unit)),
+        *(f"  {s}" for s in explainer.clusters(using)),
     ]
     events = explainer.events(found, project.events)
     if events:
@@ -95,6 +96,7 @@ STATUS = {
     "after_enrolment": "left out: exposed after enrolment",
     "mixed": "left out: saw several variants",
     "excluded": "left out: not in the population",
+    "no_cluster": "left out: its cluster is not known",
 }
 
 

@@ -40,7 +40,7 @@ from abtest.language.model import Column, Event, Experiment, Metric, Project, Ra
 _NOT_MEANING = frozenset({
     "title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure",
     "parts", "rank", "known", "among", "window", "cap", "group", "survey", "status", "use", "uses", "dimension", "phase",
-    "show", "part_of",
+    "show", "part_of", "test",
 })  # fmt: skip
 _DEFAULTS = {"clock": "date", "per_unit": "tick", "rolling": False, "tick": "day", "end": False}
 """What need not be said, so that later additions to the language leave older hashes alone."""
@@ -231,8 +231,23 @@ def experiment_hash(project: Project, experiment: Experiment) -> str:
             "sources": sources,
             "timezone": project.timezone,
             "adjust": _adjusting(project, experiment),
+            **_triggered(project, experiment),
         }
     )
+
+
+def _triggered(project: Project, experiment: Experiment) -> dict[str, Any]:
+    """The trigger with its events spelled out; nothing without one, so that other hashes stay as they are."""
+    trigger = experiment.trigger
+    if trigger is None:
+        return {}
+    events = sorted({a.event for a in atoms_of(trigger.condition)} & set(project.events))
+    return {
+        "trigger": {
+            "when": plain(normal(trigger.condition)),
+            "events": {e: _canonical_event(project.events[e]) for e in events},
+        }
+    }
 
 
 def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:
@@ -242,6 +257,7 @@ def _adjusting(project: Project, experiment: Experiment) -> dict[str, Any]:
     return {
         "default": project.default_adjust,
         "metrics": {name: plain(adjust) for name, adjust in sorted(named.items()) if adjust is not None},
+        "tests": {u.name: t for u in experiment.metrics if (t := project.metrics[u.name].test) is not None},
         "before": {n: canonical_metric(project.metrics[n], project.events) for n in before},
     }
 
@@ -256,4 +272,5 @@ def plan_hash(experiment: Experiment) -> str:
         experiment.end,
         experiment.baseline,
     )
-    return digest(plain(fixed))
+    beside = [x for x in (experiment.trigger, experiment.value) if x is not None]
+    return digest(plain((*fixed, *beside)))

@@ -5,7 +5,7 @@ Words live in reports/explain.<language>.yml, clauses are made in `explain_parts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from abtest.language.canonical import events_of, metric_atoms, metric_attributes
 from abtest.language.conditions import EMPTY_IS_NOTHING, Atom, Compare, Condition, Measure, walk
@@ -13,7 +13,19 @@ from abtest.language.explain_parts import ANSWERS, Clauses, capital
 from abtest.language.explain_time import Slots, Times
 from abtest.language.metric_model import FINER_UNITS
 from abtest.language.metric_units import with_units
-from abtest.language.model import Column, Cross, Event, Group, GroupUse, Ladder, Metric, Project, RatioPart, Survey
+from abtest.language.model import (
+    Column,
+    Cross,
+    Event,
+    Experiment,
+    Group,
+    GroupUse,
+    Ladder,
+    Metric,
+    Project,
+    RatioPart,
+    Survey,
+)
 from abtest.language.partition import levels, with_survey_events
 from abtest.language.where_text import where_text
 
@@ -290,6 +302,11 @@ class Explainer:
         elif metric.unit_of_value == "duration s":
             size = self.clauses.duration(cap.size)
         return self.say("cap", cap=size)
+
+    def clusters(self, experiments: Iterable[Experiment]) -> tuple[str, ...]:
+        """Experiments in which whole clusters are what is compared."""
+        found = [(e.id, e.cluster) for e in experiments if e.cluster is not None]
+        return tuple(self.say("cluster", experiment=name, cluster=f"{c.source}.{c.prop}") for name, c in found)
 
     def stamp(self, metric: Metric) -> tuple[str, ...]:
         """Version, owner and status."""

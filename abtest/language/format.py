@@ -38,7 +38,7 @@ KEYS = (
     "did", "amount", "ratio", "quantile", "funnel", "time_to", "group", "survey", "retention", "churn", "column",
     "day", "days", "from_day", "silent", "is", "at_least", "as", "from", "same", "different",
     "per", "over", "clock", "starting_at", "within", "value", "unit", "among", "cap", "missing", "adjust", "immature",
-    "show", "better", "margin", "dimension", "phase", "owner", "tags", "status", "use", "version", "examples",
+    "show", "test", "better", "margin", "dimension", "phase", "owner", "tags", "status", "use", "version", "examples",
 )  # fmt: skip
 MAX_CLAUSES = 2
 _JOINED = 72

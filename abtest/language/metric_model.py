@@ -291,8 +291,9 @@ class Metric:
     cap: Cap | None = None
     missing: Missing | None = None
     adjust: Adjust | None = None
+    test: str | None = None
     immature: Literal["drop", "keep"] = "drop"
-    show: Literal["histogram"] | None = None
+    show: Literal["histogram", "dose"] | None = None
     title: str = ""
     description: str | None = None
     owner: str | None = None

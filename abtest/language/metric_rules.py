@@ -14,6 +14,7 @@ from abtest.language.conditions import (
 )
 from abtest.language.fields import Fields
 from abtest.language.model import Column, Fold, Funnel, Metric, Window, Written
+from abtest.language.statistical_tests import check_test
 from abtest.language.time_rules import blocks_name as _blocks
 from abtest.language.time_rules import check_back, check_kind, check_looks_back, check_timing
 from abtest.problems import Place, Problems
@@ -54,6 +55,7 @@ def check_metric(metric: Metric, fields: Fields, problems: Problems) -> None:
         _check_fold(metric, fields, problems)
         check_timing(metric, fields, problems)
     _check_cap(metric, fields, problems)
+    check_test(metric, fields, problems)
     check_kind(metric, fields, problems)
     for piece in metric.written:
         if isinstance(piece.part, Measure):

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from abtest.language.beside_model import Drivers, Trigger
 from abtest.language.conditions import Condition, Where
 from abtest.language.metric_model import (
     FINER_UNITS,
@@ -65,9 +66,12 @@ __all__ = [
     "Among",
     "Cap",
     "Clock",
+    "Cluster",
     "Column",
+    "Correction",
     "Cross",
     "DecideRule",
+    "Drivers",
     "Event",
     "Example",
     "ExampleEvent",
@@ -100,6 +104,7 @@ __all__ = [
     "TimeColumn",
     "TimeFormat",
     "Timing",
+    "Trigger",
     "Variant",
     "Window",
     "Written",
@@ -145,6 +150,18 @@ class Segment:
     place: Place = field(default_factory=nowhere, compare=False)
 
 
+Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "none"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The attribute whose values were randomised as wholes."""
+
+    source: str
+    prop: str
+    place: Place = field(default_factory=nowhere, compare=False)
+
+
 @dataclass(frozen=True)
 class Plan:
     method: Literal["fixed", "sequential"] = "fixed"
@@ -152,9 +169,11 @@ class Plan:
     guardrail_alpha: float = 0.025
     power: float = 0.8
     detect: float | None = None
-    correct_goal: Literal["holm", "none"] = "holm"
-    correct_secondary: Literal["bh", "holm", "none"] = "none"
+    correct_goal: Correction = "holm"
+    correct_secondary: Correction = "none"
     srm_alpha: float = 0.001
+    lift: Literal["fieller", "delta", "log"] = "fieller"
+    correct_segments: Literal["bh", "none"] = "bh"
 
 
 @dataclass(frozen=True)
@@ -189,9 +208,13 @@ class Experiment:
     only: Where | None = None
     exclude: Where | None = None
     mixed: Literal["drop", "first"] = "drop"
+    cluster: Cluster | None = None
     segments: tuple[Segment, ...] = ()
     plan: Plan = Plan()
     decide: tuple[DecideRule, ...] = ()
+    trigger: Trigger | None = None
+    value: str | None = None
+    drivers: Drivers | None = None
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

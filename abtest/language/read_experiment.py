@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from abtest.language import values
+from abtest.language.clusters import read_cluster
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
+from abtest.language.read_beside import read_drivers, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -18,6 +20,8 @@ from abtest.problems import Place, Problems, quoted
 
 ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
+GOAL_CORRECTIONS = ("holm", "hochberg", "bonferroni", "dunnett", "none")
+SECONDARY_CORRECTIONS = ("bh", "by", "holm", "hochberg", "bonferroni", "none")
 _LATER = ("targets", "decision", "uses", "common_window", "phases")
 _LATER_PLAN = ("looks", "spending")
 _DEFAULT_VERDICTS: dict[str, Any] = {
@@ -80,9 +84,13 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         only=only,
         exclude=exclude,
         mixed=mixed,
+        cluster=read_cluster(fields),
         segments=_segments(fields, problems),
         plan=plan,
         decide=_decide(fields, problems),
+        trigger=read_trigger(fields),
+        value=fields.text("value"),
+        drivers=read_drivers(fields, problems),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),
         place=name_node.place if name_node else node.place,
@@ -255,11 +263,14 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
     correct = inner.map("correct")
     goal: Any = "holm"
     secondary: Any = "none"
+    segments: Any = "bh"
     if correct is not None:
         families = Fields(correct, "correct", problems)
-        goal = families.choice("goal", ("holm", "none")) or "holm"
-        secondary = families.choice("secondary", ("bh", "holm", "none")) or "none"
+        goal = families.choice("goal", GOAL_CORRECTIONS) or "holm"
+        secondary = families.choice("secondary", SECONDARY_CORRECTIONS) or "none"
+        segments = families.choice("segments", ("bh", "none")) or "bh"
         families.done()
+    lift: Any = inner.choice("lift", ("fieller", "delta", "log")) or "fieller"
     plan = Plan(
         method=method,
         alpha=inner.read("alpha", values.fraction) or default.alpha,
@@ -269,6 +280,8 @@ def _plan(fields: Fields, problems: Problems) -> Plan:
         correct_goal=goal,
         correct_secondary=secondary,
         srm_alpha=inner.read("srm_alpha", values.fraction) or default.srm_alpha,
+        lift=lift,
+        correct_segments=segments,
     )
     inner.done(_LATER_PLAN)
     for key, value in (("alpha", plan.alpha), ("guardrail_alpha", plan.guardrail_alpha), ("srm_alpha", plan.srm_alpha)):
@@ -303,8 +316,16 @@ def _segment(text: str) -> Segment:
 
 def _behaviour(text: str) -> SyntaxProblem:
     """A segment that is neither a name nor a condition in parentheses before exposure."""
-    condition, _, days = text.partition(" before ")
+    condition, before, days = text.partition(" before ")
     shown = condition if condition.startswith("(") else f"({condition})"
+    if not before:
+        alone = re.match(r"\(.*\)", shown)
+        return SyntaxProblem(
+            "E311",
+            f"segment {quoted(text)} is what units do after exposure, so its groups would no longer be comparable",
+            (0, max(1, len(text))),
+            f"Known before exposure is fine:  '{alone[0] if alone else shown} before 28 days'",
+        )
     return SyntaxProblem(
         "E113",
         f"a segment is an attribute, a group or a condition before exposure, found {quoted(text)}",

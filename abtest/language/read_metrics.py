@@ -31,6 +31,7 @@ from abtest.language.model import (
 )
 from abtest.language.partition import cell_of, cells_of, levels, with_group
 from abtest.language.read_kinds import KINDS, read_kind
+from abtest.language.statistical_tests import TESTS
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -39,7 +40,7 @@ from abtest.problems import Place, Problems, quoted
 
 _KEYS = (
     "per", "over", "clock", "starting_at", "within", "value", "unit", "among", "better", "margin", "cap", "missing",
-    "adjust", "immature", "show", "title", "description", "owner", "status", "use", "dimension", "phase", "version",
+    "adjust", "test", "immature", "show", "title", "description", "owner", "status", "use", "dimension", "phase", "version",
     "tags", "examples", "day", "days", "from_day", "silent", "is", "at_least", "as",
 )  # fmt: skip
 _OF_KINDS = ("at", "across", "steps", "same", "different", "from")
@@ -78,7 +79,7 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
     timing = read_timing(fields, problems, kind)
     better: Any = fields.choice("better", ("higher", "lower"))
     immature: Any = fields.choice("immature", ("drop", "keep")) or "drop"
-    show: Any = fields.choice("show", ("histogram",))
+    show: Any = fields.choice("show", ("histogram", "dose"))
     status: Any = fields.choice("status", ("draft", "certified", "deprecated"))
     among = _among(fields, written)
     adjust = _adjust(fields, problems)
@@ -100,6 +101,7 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
         cap=fields.read("cap", values.cap),
         missing=fields.read("missing", values.missing),
         adjust=adjust,
+        test=fields.choice("test", TESTS),
         immature=immature,
         show=show,
         title=fields.text("title") or name.replace("_", " ").capitalize(),

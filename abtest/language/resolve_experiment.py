@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.canonical import events_of
+from abtest.language.clusters import resolve_cluster
 from abtest.language.metric_model import FINER_UNITS
 from abtest.language.metric_rules import check_before
 from abtest.language.metric_units import margin_fits
@@ -21,8 +22,10 @@ from abtest.language.model import (
     Window,
     Written,
 )
+from abtest.language.resolve_beside import check_drivers, check_trigger_window, check_value, resolve_trigger
 from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
 from abtest.language.resolve_parts import home_of
+from abtest.language.statistical_tests import WITHOUT_MARGIN
 from abtest.language.suggest import did_you_mean
 from abtest.language.yaml import Text
 from abtest.problems import Problems, quoted
@@ -70,6 +73,19 @@ def resolve_experiment(
         if g.group not in broken_groups and (not broken_sources or not g.prop or g.source in sources)
     ]
     segments = tuple(s for s in found if s is not None)
+    trigger = experiment.trigger
+    if trigger is not None:
+        check_trigger_window(experiment, metrics, problems)
+        read = resolve_trigger(trigger, events, sources, broken_events, broken_sources, problems)
+        if read is not None and read.condition is not None:
+            trigger = replace(trigger, condition=read.condition)
+            place = MetricUse("the trigger", "part", place=trigger.place)
+            if unit_known:
+                _check_unit(read, place, experiment, sources, events, problems)
+    if experiment.value is not None:
+        check_value(experiment, metrics, problems)
+    if experiment.drivers is not None:
+        check_drivers(experiment, metrics, problems)
     for rule in experiment.decide:
         for quantifier, name, _ in rule.tests:
             if quantifier == "metric" and name not in {u.name for u in experiment.metrics}:
@@ -86,7 +102,8 @@ def resolve_experiment(
             experiment.place,
             "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
         )
-    return replace(experiment, metrics=tuple(uses), segments=segments)
+    cluster = None if broken_sources else resolve_cluster(experiment, sources, problems)
+    return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger)
 
 
 def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:
@@ -104,6 +121,13 @@ def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUs
             f'guardrail {use.name} has no margin, so "held" cannot be decided',
             use.place,
             f"Write  {{{use.name}: {{margin: 2%}}}}  with the loss that you would still accept",
+        )
+    if use.role == "guardrail" and metric.test in WITHOUT_MARGIN:
+        problems.error(
+            "E318",
+            f"guardrail {use.name}: the test {metric.test} does not say whether a margin is held",
+            use.place,
+            f"Remove  test  from metric {use.name}.",
         )
     if margin is not None:
         # A margin of the metric itself has been judged with the metric.

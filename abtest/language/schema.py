@@ -19,10 +19,11 @@ from abtest.language.catalogue import PREFIX, entries
 from abtest.language.measures import RESERVED
 from abtest.language.model import SourceKind
 from abtest.language.project import SECTIONS
-from abtest.language.read_experiment import ROLES
+from abtest.language.read_experiment import GOAL_CORRECTIONS, ROLES, SECONDARY_CORRECTIONS
 from abtest.language.read_kinds import KINDS, MAX_STEPS
 from abtest.language.read_metrics import CLOCKS
 from abtest.language.schema_shapes import Shape
+from abtest.language.statistical_tests import TESTS
 from abtest.language.yaml import Map, Text
 from abtest.shipped import shipped
 
@@ -104,7 +105,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "group": s.ID, "survey": s.ID, "retention": CONDITION, "churn": s.ID, "column": s.COLUMN, "uses": ref("uses"),
         "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
         "from_day": s.DAY_NUMBER, "silent": s.DAYS, **_TIMING, "value": s.FOLD, "missing": s.MISSING, "cap": s.CAP,
-        "show": s.one_of("histogram"), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
+        "show": s.one_of("histogram", "dose"), "test": s.one_of(*TESTS), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
         "immature": s.one_of("drop", "keep"), "unit": s.ID, "among": s.EXPRESSION, "adjust": s.ADJUST,
         "better": s.one_of("higher", "lower"), "margin": s.MARGIN, "title": s.PROSE, "description": s.PROSE,
         "owner": s.PROSE, "tags": s.one_or_more(s.PROSE), "version": s.WHOLE,
@@ -121,9 +122,11 @@ MAPS: dict[str, dict[str, Shape]] = {
         "iteration_of": s.PROSE, "unit": s.ID, "exposure": ref("exposure"),
         "variants": {**named(s.either(s.KEY, ref("variant"))), "minProperties": 2}, "baseline": s.NAMED_VARIANT,
         "dates": ref("dates"), "as_of": s.DATE, "mixed_exposure": s.one_of("drop", "first"),
+        "cluster": s.EXPRESSION,
         "population": ref("population"), "metrics": ref("roles"), "segments": s.one_or_more(s.EXPRESSION),
-        "plan": ref("plan"), "decide": ref("decide"),
+        "plan": ref("plan"), "decide": ref("decide"), "trigger": s.TRIGGER, "value": s.ID, "drivers": ref("drivers"),
     },
+    "drivers": {"of": s.ID, "by": {"type": "array", "items": s.ID, "minItems": 2, "maxItems": 12}},
     "exposure": {"source": s.ID, "flag": s.LOGGED, "where": s.EXPRESSION},
     "variant": {"key": s.KEY, "share": s.PERCENT, "title": s.PROSE},
     "dates": {"start": s.DATE, "enroll_until": s.DATE, "end": s.DATE},
@@ -133,8 +136,9 @@ MAPS: dict[str, dict[str, Shape]] = {
     "plan": {
         "method": s.one_of("fixed", "sequential"), "alpha": s.PERCENT, "guardrail_alpha": s.PERCENT,
         "power": s.PERCENT, "detect": s.PERCENT, "correct": ref("correct"), "srm_alpha": s.PERCENT,
+        "lift": s.one_of("fieller", "delta", "log"),
     },
-    "correct": {"goal": s.one_of("holm", "none"), "secondary": s.one_of("bh", "holm", "none")},
+    "correct": {"goal": s.one_of(*GOAL_CORRECTIONS), "secondary": s.one_of(*SECONDARY_CORRECTIONS), "segments": s.one_of("bh", "none")},
     "outcome": {"when": s.RULE, "verdict": s.one_of("ship", "dont_ship", "keep_running", "dont_decide")},
 }  # fmt: skip
 """The keys of each map, by the name of the map. Sections and names that people choose are not keys."""
@@ -143,12 +147,12 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "source": ("kind", "files", "units"), "time": ("from",), "survey": ("source", "scale", "score"), "ratio": ("of", "to"),
     "quantile": ("of", "at", "across"), "funnel": ("steps",), "example": ("expect",),
     "experiment": ("experiment", "unit", "exposure", "variants", "baseline", "metrics"), "exposure": ("source",),
-    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",),
+    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",), "drivers": ("of", "by"),
 }  # fmt: skip
 
 _WORDS = (
     "title", "description", "owner", "tags", "version", "status", "use", "dimension", "phase", "examples", "better",
-    "margin", "unit", "among", "adjust",
+    "margin", "unit", "among", "adjust", "test",
 )  # fmt: skip
 _WINDOW = ("over", "clock", "immature")
 _ANCHOR = ("starting_at", "within")
@@ -221,7 +225,7 @@ def _closed(name: str, keys: tuple[str, ...] | None = None, required: tuple[str,
 
 def _definitions() -> dict[str, Shape]:
     plain = ("privacy", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates")
-    experiment = ("population", "roles", "use", "plan", "correct", "outcome")
+    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers")
     return {
         **{name: _closed(name) for name in plain + experiment},
         "source": _source(),

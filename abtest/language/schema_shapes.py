@@ -98,6 +98,7 @@ SCALE = either(
 SCORE = either(one_of("mean", "nps"), matching("top [0-9]{1,3}|share of .+"))
 STEPS_IN_SHORT = matching(rf"{NAME}( *, *{NAME}){{1,11}}")
 RATIO_IN_SHORT: Shape = {"type": "string", "pattern": "/"}
+TRIGGER: Shape = {"type": "string", "pattern": r"^\s*\([\s\S]*\)(\s+in\s+first +[0-9]{1,6} *(days?|weeks?))?\s*$"}
 ADJUST = one_or_more(matching(rf"none|{NAME}(\.{NAME})?"))
 _TEST = f"((any|every|no) ({'|'.join(r for r in ROLES if r != 'explore')})|{NAME}) is ({'|'.join(STATES)})"
 RULE = matching(f"otherwise|{_TEST}(( and {_TEST})*|( or {_TEST})*)")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abtest.language.canonical import events_of
-from abtest.language.conditions import Measure
-from abtest.language.model import Column, Funnel, Project
+from abtest.language.conditions import Condition, Measure, atoms_of
+from abtest.language.model import Column, Experiment, Funnel, Project
 from abtest.language.partition import surveys_in
 
 
@@ -14,6 +14,7 @@ def unused(project: Project) -> tuple[tuple[str, tuple[str, ...]], ...]:
     Metrics are only reported when there are experiments at all.
     """
     events = {n for m in project.metrics.values() for n in events_of(m)}
+    events |= {a.event for e in project.experiments.values() for c in _conditions(e) for a in atoms_of(c)}
     groups = {m.group.group for m in project.metrics.values() if m.group is not None}
     groups |= {s.group for e in project.experiments.values() for s in e.segments if s.group is not None}
     surveys = {n.removesuffix(".answers") for n in events if n.endswith(".answers")}
@@ -34,6 +35,12 @@ def unused(project: Project) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if project.experiments:
         found.append(("metric", [n for n in project.metrics if n not in used | adjusting]))
     return tuple((what, tuple(names)) for what, names in found if names)
+
+
+def _conditions(experiment: Experiment) -> list[Condition]:
+    """By which units of an experiment are told apart."""
+    found = [s.condition for s in experiment.segments if s.condition is not None]
+    return [*found, experiment.trigger.condition] if experiment.trigger is not None else found
 
 
 def _own(project: Project) -> set[str]:

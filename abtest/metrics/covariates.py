@@ -17,7 +17,7 @@ from abtest.language.conditions import Atom, Condition, Measure, Rank, Spread, T
 from abtest.language.model import Column, Event, Fold, Metric, Project, Property, Window
 from abtest.metrics.needs import for_unit
 
-NotAdjusted = Literal["off", "kind", "explored", "no_history"]
+NotAdjusted = Literal["off", "kind", "explored", "no_history", "clustered"]
 BEFORE = "before: "
 """How the names of hidden metrics begin."""
 LONGEST = 366

@@ -128,7 +128,7 @@ def crossed_sums(
     }
 
 
-def _number(table: Any, entry: Entry, grid: Mapping[str, Grid]) -> Any:
+def number_of(table: Any, entry: Entry, grid: Mapping[str, Grid]) -> Any:
     """The entry as a whole number; 0 where it is missing."""
     column = table[entry.column]
     if entry.of is None:
@@ -148,7 +148,7 @@ def _sums(table: Any, values: Values, name: str, entries: Sequence[Entry], grid:
 
     own = _metric_columns(values, name)
     counted = table[own[0]].notnull()
-    numbers = [ibis.ifelse(counted, _number(table, e, grid), ibis.null("decimal(38, 0)")) for e in entries]
+    numbers = [ibis.ifelse(counted, number_of(table, e, grid), ibis.null("decimal(38, 0)")) for e in entries]
     metric = [as_whole(table[c], grid[c].shift, grid[c].scale) for c in own]
     found: dict[str, Any] = {}
     for i, number in enumerate(numbers):

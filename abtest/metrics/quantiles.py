@@ -66,3 +66,13 @@ def pair_sums(engine: Engine, spots: Spots, value: float) -> tuple[int, int, int
     )
     one, two, three, four, five = (int(n or 0) for n in row)
     return one, two, three, four, five
+
+
+def read_ranks(engine: Engine, spots: Spots, ranks: tuple[int, ...]) -> tuple[float, ...]:
+    """The values at ranks (from 1) of the sorted values."""
+    wanted = ", ".join(str(int(rank)) for rank in sorted(set(ranks)))
+    rows = engine.rows(
+        f"SELECT rank, v FROM (SELECT v, row_number() OVER (ORDER BY v) AS rank FROM ({spots.rows})) WHERE rank IN ({wanted})"
+    )
+    found = {int(rank): float(value) for rank, value in rows}
+    return tuple(found[rank] for rank in ranks)

@@ -40,6 +40,9 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
         many.append(words.plural(f"method.goal_{plan.correct_goal}", goals))
     if w.result.with_role("secondary"):
         many.append(words(f"method.secondary_{plan.correct_secondary}"))
+    tested = sum(s.interaction_p is not None for s in w.result.segments)
+    if tested > 1:
+        many.append(words(f"method.segments_{plan.correct_segments}", n=w.count(tested)))
     if w.result.guardrails:
         many.append(words("method.guardrails_none", alpha=w.share(plan.guardrail_alpha)))
     power = w.share(plan.power)

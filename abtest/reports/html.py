@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from abtest.analysis.codec import encode
 from abtest.analysis.result import Result
-from abtest.reports import adjusted, appendix
+from abtest.reports import adjusted, appendix, clustered
 from abtest.reports.health import health_text
 from abtest.reports.language import outline
 from abtest.reports.markdown import render_markdown
@@ -43,6 +43,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "health": health_text(w),
         "appendix": appendix,
         "adjusted": adjusted,
+        "clustered": clustered,
         "w": w,
         "style": Markup(style),
         "script": Markup(script),

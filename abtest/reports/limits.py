@@ -134,7 +134,12 @@ def facts(w: Wording) -> list[tuple[str, str]]:
     shares = [variant.share for variant in experiment.variants]
     if shares and all(share is not None for share in shares):
         split = words("units.split").join(w.numbers.trimmed(100 * (share or 0), 1) for share in shares)
-        found.append((words("facts.split"), words("facts.split_value", shares=split, unit=w.name(experiment.unit, 24))))
+        found.append(
+            (
+                words("facts.split"),
+                words("facts.split_value", shares=split, unit=w.name(experiment.cluster or experiment.unit, 24)),
+            )
+        )
     found.append((words("facts.confidence"), words(f"facts.confidence_{w.result.plan.method}", level=w.level)))
     if experiment.owner:
         found.append((words("facts.owner"), w.name(experiment.owner, 40)))

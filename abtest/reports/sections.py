@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from abtest.analysis.result import MetricResult
 from abtest.reports.adjusted import goal_lead
 from abtest.reports.appendix import Plain
+from abtest.reports.beside import drivers_section, triggered_section, value_section
+from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
+from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.numbers import decimals_for
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
-    Table,
     by_clarity,
     guardrail_table,
     labels,
@@ -64,18 +66,6 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A section of tables below a lead."""
-
-    title: str
-    leads: tuple[str, ...]
-    tables: tuple[Table, ...]
-    plain: tuple[Plain, ...] = ()
-    meanings: tuple[tuple[str, str], ...] = ()
-    read: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Page:
     title: str
     heading: str
@@ -104,6 +94,9 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "triggered": triggered_section,
+            "value": value_section,
+            "drivers": drivers_section,
         }
         for key, build in builders.items():
             built = build(w)
@@ -242,10 +235,11 @@ def _goal(w: Wording) -> Evidence | None:
     if more:
         leads.append(w.words("list.space").join(more))
     if len(goals) == 1:
-        leads += [text for text in (goal_lead(w, goals[0]),) if text is not None]
+        leads += [text for text in (equivalence_lead(w, goals[0]), goal_lead(w, goals[0])) if text is not None]
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
-    adjusted = "goal.adjusted_holm" if len(goals) > 1 and w.result.plan.correct_goal == "holm" else None
+    method = w.result.plan.correct_goal
+    adjusted = f"goal.adjusted_{method}" if (len(goals) > 1 or w.many) and method != "none" else None
     if w.early and not banded:
         caption = w.words("goal.caption", control=w.control)  # without a band no label is read before the end
     else:
@@ -303,8 +297,12 @@ def _secondary(w: Wording) -> Evidence | None:
     ]
     adjusted = f"secondary.{w.result.plan.correct_secondary}" if len(metrics) > 1 else None
     caption = _caption(w, "secondary.caption", metrics, adjusted)
+    wide = selected_table(w)
     return Evidence(
-        w.words("sections.secondary.title"), tuple(leads), (metric_tables(w, metrics, "secondary", caption),)
+        w.words("sections.secondary.title"),
+        tuple(leads),
+        (metric_tables(w, metrics, "secondary", caption),),
+        () if wide is None else (wide,),
     )
 
 
@@ -349,7 +347,12 @@ def _parts(w: Wording) -> Evidence | None:
         parts += [parent] if parent.kind == "funnel" else []
         caption = w.words("parts.caption", metric=w.metric(parent), control=w.control)
         tables.append(metric_tables(w, parts, "explore", caption))
-    plain = tuple(_spread(w, m) for m in w.result.metrics if m.histogram)
+    looks = beside_table(w)
+    plain = (
+        *([looks] if looks is not None else []),
+        *(_spread(w, m) for m in w.result.metrics if m.histogram),
+        *curve_tables(w),
+    )
     if not tables and not plain:
         return None
     return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
@@ -375,19 +378,24 @@ def _segments(w: Wording) -> Evidence | None:
     if not tables:
         return None
     tested = [segment for segment in w.result.segments if segment.interaction_p is not None]
-    # The interaction tests of all splits share one error rate, so that many splits do not make one look clear.
-    limit = w.result.plan.alpha / max(1, len(tested))
-    clear = [s.dimension for s in tested if s.interaction_p is not None and s.interaction_p < limit]
+    # The interaction tests of all splits and goals share one error rate, so that many do not make one look clear.
+    adjusted = w.result.plan.correct_segments == "bh" and len(tested) > 1
+    judged = [(s.dimension, s.interaction_p_adjusted if adjusted else s.interaction_p) for s in tested]
+    limit = w.result.plan.alpha
+    clear = [dimension for dimension, p in judged if p is not None and p < limit]
     decimals = decimals_for((limit,), 4)
-    slots = {"limit": w.words("p.below", p=w.numbers.trimmed(limit, decimals)), "alpha": w.share(w.result.plan.alpha)}
+    slots = {"limit": w.words("p.below", p=w.numbers.trimmed(limit, decimals))}
+    how = "_bh" if adjusted else ""
     if clear:
         names = w.join([w.name(name, 40) for name in dict.fromkeys(clear)])
-        lead = w.words.plural("segments.lead.some_clear", len(tested), list=names, **slots)
+        lead = w.words.plural(f"segments.lead.some_clear{how}", len(tested), list=names, **slots)
     elif tested:
-        lead = w.words.plural("segments.lead.none_clear", len(tested), **slots)
+        lead = w.words.plural(f"segments.lead.none_clear{how}", len(tested), **slots)
     else:
         lead = w.words("segments.lead.untested")
     leads = [lead]
+    if any(group.shrunken for segment in w.result.segments for group in segment.groups):
+        leads.append(w.words("segments.shrunken_why"))
     if any(segment.merged_groups for segment in w.result.segments):
         leads.append(w.words("segments.privacy", n=w.count(w.result.min_cell)))
     return Evidence(w.words("sections.segments.title"), tuple(leads), tuple(tables))

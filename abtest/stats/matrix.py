@@ -6,6 +6,7 @@ in rational arithmetic.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -120,7 +121,14 @@ def linearised(matrix: MomentMatrix, x: int, y: int) -> MomentMatrix:
     turn[x] = 0.0
     turn[x, x], turn[x, y] = 1.0 / matrix.mean[y], -ratio / matrix.mean[y]
     keep = [i for i in range(p) if i != y]
-    cross = (turn @ np.array(matrix.cross) @ turn.T)[np.ix_(keep, keep)]
+    before = np.array(matrix.cross)
+    turned = turn @ before @ turn.T
+    # If every unit has the same ratio, what is left of its variance is rounding; taken for a covariate it would be
+    # divided by. `ratio_arm` has the same guard.
+    parts = (before[x, x], -2.0 * ratio * before[x, y], ratio * ratio * before[y, y])
+    if math.fsum(parts) <= 16.0 * sys.float_info.epsilon * sum(abs(part) for part in parts):
+        turned[x, :] = turned[:, x] = 0.0
+    cross = turned[np.ix_(keep, keep)]
     mean = [ratio if i == x else matrix.mean[i] for i in keep]
     return MomentMatrix(matrix.n, tuple(mean), tuple(tuple(row) for row in cross.tolist()))
 

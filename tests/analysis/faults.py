@@ -390,6 +390,12 @@ FAULTS: dict[str, Fault] = {
     "slow start": Fault((("allocation", None, "note"), ("exposure_timing", None, "fail")), each(_ramp)),
     "sixty users": Fault((("min_counts", "likes", "note"),), keep(lambda w, u: u.id < "u0060")),
     "another experiment interferes": Fault((("concurrent", "likes", "note"),), each(_crossed)),
+    "few meet the trigger": Fault(
+        (("dilution", None, "note"),), say("segments: [country]", "trigger: (buy >= 7) in first 7 days\nsegments: [country]")
+    ),
+    "all meet the trigger": Fault(
+        (("dilution", None, "pass"),), say("segments: [country]", "trigger: (buy >= 2) in first 7 days\nsegments: [country]")
+    ),
     "a robot": Fault((("heavy_hitters", "app", "note"),), rows=_robot),
     "shop exported early": Fault((("freshness", "shop", "note"),), rows=_stale_shop),
     "log of the treatment stops": Fault((("arms_lag", "app", "fail"),), rows=_treatment_log_stops),

@@ -6,12 +6,13 @@ import csv
 import itertools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from abtest.analysis.decide import Clock, decide, decide_variant
-from abtest.analysis.result import HealthCheck
+from abtest.analysis.result import Equivalence, HealthCheck
 from abtest.language.model import DecideRule
 from tests.analysis.builders import check, comparison, goal, guardrail, metric
 
@@ -112,8 +113,6 @@ def test_the_best_treatment_speaks_for_the_experiment() -> None:
 
 
 def test_the_largest_gain_is_the_largest_fall_when_lower_is_better() -> None:
-    from dataclasses import replace
-
     metrics = (
         replace(
             metric(
@@ -163,12 +162,47 @@ def test_a_rule_of_ones_own_waits_for_the_end_and_for_health_too() -> None:
     assert decide_variant("new", metrics, (check("fail"),), Clock(True, False), RULES).verdict == "dont_decide"
 
 
-def test_flat_needs_the_whole_interval_inside_the_smallest_change_worth_acting_on() -> None:
+def test_flat_needs_to_be_shown_by_a_test_of_equivalence() -> None:
     rules = (
         DecideRule("stop", "dont_ship", "and", (("every", "goal", "flat"),), ""),
         DecideRule("wait", "keep_running", "and", (), ""),
     )
-    inside = metric("g1", "goal", comparison("unclear", lift=0.0), detect=0.02)
-    outside = metric("g1", "goal", comparison("unclear", lift=0.015), detect=0.02)
+    inside = metric("g1", "goal", replace(comparison("unclear", lift=0.0), equivalence=Equivalence(0.02, 0.01, True)))
+    outside = metric("g1", "goal", replace(comparison("unclear"), equivalence=Equivalence(0.02, 0.2, False)))
     assert decide_variant("new", (inside,), (), Clock(True, False), rules).outcome == "stop"
     assert decide_variant("new", (outside,), (), Clock(True, False), rules).outcome == "wait"
+
+
+def test_the_engagement_trap_as_predicates() -> None:
+    """Goal, a guardrail of value with its state and label, another guardrail: a trap is a better goal beside a worse
+    value, and never ships."""
+    states = ("better", "worse", "unclear", "no_test")
+    for g, state, label, other, (time, clock) in itertools.product(states, states, LABELS, LABELS, TIME.items()):
+        money = replace(guardrail(label, "money"), comparisons=(replace(comparison(state, label)),))  # type: ignore[arg-type]
+        metrics = (goal(g), money, guardrail(other))  # type: ignore[arg-type]
+        found = decide_variant("new", metrics, (), clock, value=("money",))
+        without = decide_variant("new", metrics, (), clock)
+        trapped = g == "better" and state == "worse" and time != "early, fixed"
+        if trapped:
+            assert (found.verdict, found.reason) == ("dont_ship", "engagement_trap")
+            assert next(line for line in found.rules if line.code == "value").metrics == ("money",)
+        else:
+            assert (found.verdict, found.reason) == (without.verdict, without.reason)
+
+
+def test_a_rule_of_ones_own_cannot_ship_a_trap() -> None:
+    rules = (
+        DecideRule("go", "ship", "and", (("any", "goal", "better"),), ""),
+        DecideRule("no", "dont_ship", "and", (), ""),
+    )
+    money = replace(guardrail("held", "money"), comparisons=(comparison("worse", "held_but_worse"),))
+    found = decide_variant("new", (goal("better"), money), (), Clock(True, False), rules, ("money",))
+    assert (found.verdict, found.reason, found.outcome) == ("dont_ship", "engagement_trap", "go")
+    found = decide_variant("new", (goal("better"), money), (), Clock(True, False), rules)
+    assert (found.verdict, found.reason) == ("ship", "custom_rule")
+
+
+def test_a_worse_goal_of_value_is_a_worse_goal() -> None:
+    metrics = (goal("better"), goal("worse", "money"))
+    found = decide_variant("new", metrics, (), Clock(True, False), value=("money",))
+    assert (found.verdict, found.reason) == ("dont_ship", "goal_worse")

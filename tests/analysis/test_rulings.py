@@ -10,13 +10,14 @@ import pytest
 import abtest
 from abtest.analysis import health
 from abtest.analysis.arms import Arm
-from abtest.analysis.compare import Setting, compare, corrected
+from abtest.analysis.compare import Setting, compare
 from abtest.analysis.decide import Clock, decide_variant
-from abtest.analysis.result import Comparison, Result, Verdict
+from abtest.analysis.families import corrected
+from abtest.analysis.result import Comparison, Correction, Result, Verdict
 from abtest.cli.run import EXIT
 from abtest.language.model import Experiment, Margin, Metric, MetricUse, Plan, Variant
 from abtest.stats.moments import Counts, Moments, PairMoments, moments_of, pair_of
-from tests.analysis.builders import check, comparison, goal, guardrail
+from tests.analysis.builders import check, comparison, goal, guardrail, metric
 from tests.analysis.messy import write_messy
 
 FIXED = Setting(Plan(), early=False, progress=1.0)
@@ -34,9 +35,14 @@ def share_arm(successes: int, n: int) -> Arm:
 
 
 def compared(
-    treatment: Arm, control: Arm, setting: Setting = FIXED, better: str = "higher", margin: Margin | None = None
+    treatment: Arm,
+    control: Arm,
+    setting: Setting = FIXED,
+    better: str = "higher",
+    margin: Margin | None = None,
+    test: str | None = None,
 ) -> Comparison:
-    metric = Metric("m", "amount", better=better)  # type: ignore[arg-type]
+    metric = Metric("m", "amount", better=better, test=test)  # type: ignore[arg-type]
     role = "guardrail" if margin else "goal"
     return compare(metric, MetricUse("m", role, margin), "new", treatment, control, setting)  # type: ignore[arg-type]
 
@@ -50,9 +56,14 @@ def test_ruling_22_holm_over_goals_and_treatments() -> None:
     rows = [comparison("better"), comparison("better")]
     from dataclasses import replace
 
-    pair = [replace(rows[0], p_value=0.03), replace(rows[1], p_value=0.04)]
-    assert [(c.p_adjusted, c.state) for c in corrected(pair, "holm", 0.05)] == [(0.06, "unclear"), (0.06, "unclear")]
-    assert [c.state for c in corrected(pair, "none", 0.05)] == ["better", "better"]
+    pair = [metric("g1", "goal", replace(rows[0], p_value=0.03)), metric("g2", "goal", replace(rows[1], p_value=0.04))]
+
+    def done(method: Correction) -> list[tuple[float | None, str]]:
+        return [(c.p_adjusted, c.state) for m in corrected(pair, "control", method, 0.05) for c in m.comparisons]
+
+    assert done("holm") == [(0.06, "unclear"), (0.06, "unclear")]
+    assert done("none") == [(None, "better"), (None, "better")]
+    assert done("hochberg") == [(0.04, "better"), (0.04, "better")]
 
 
 def test_ruling_22_failed_health_hides_effects_in_every_human_form(tmp_path: Path) -> None:
@@ -168,12 +179,13 @@ def test_ruling_27_fractions_and_own_words_in_json(tmp_path: Path) -> None:
 
 def test_ruling_29_proportions_cannot_disagree_with_themselves() -> None:
     """5 of 56 against 0 of 29: Newcombe's interval covers zero, unpooled z does not; ours is one test."""
-    found = compared(share_arm(5, 56), share_arm(0, 29))
-    assert found.method == "score"
-    assert found.absolute is not None
-    assert found.absolute.low is not None
-    assert found.p_value is not None
-    assert (found.p_value < 0.05) == (found.absolute.low > 0)
+    for test, method in (("score", "score"), (None, "exact")):
+        found = compared(share_arm(5, 56), share_arm(0, 29), test=test)
+        assert found.method == method
+        assert found.absolute is not None
+        assert found.absolute.low is not None
+        assert found.p_value is not None
+        assert (found.p_value < 0.05) == (found.absolute.low > 0)
 
 
 def test_ruling_30_lower_is_better_is_not_the_negated_test() -> None:

@@ -27,6 +27,7 @@ MAP_OF = {
     r"experiment \w+": "experiment", r"exposure": "exposure", r"variant \w+": "variant", r"dates": "dates",
     r"population": "population", r"metrics of the experiment": "roles",
     r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"correct": "correct", r"decide \w+": "outcome",
+    r"drivers": "drivers",
 }  # fmt: skip
 """What the readers call a map in their messages, and what the schema calls it."""
 REFUSED = {("project", "week_starts"): {"sunday"}, ("plan", "method"): {"hybrid", "bayesian"}}
@@ -95,7 +96,7 @@ def test_no_reader_of_maps_is_unknown_here() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fields":
                 found.add(ast.unparse(node.args[1]))
     fixed = {text.strip("'") for text in found if text.startswith("'")}
-    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct"} | {
+    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct", "drivers"} | {
         "metrics of the experiment"
     }
     assert found - {repr(text) for text in fixed} == {
@@ -149,7 +150,8 @@ ADDED = {
     "per": ["week"], "clock": ["elapsed"], "starting_at": ["app_open, within: 7 days"], "value": ["share, per: week", "mean, per: week"],
     "within": ["7 days", "7 days, starting_at: app_open"], "unit": ["device", "user"], "among": ["people.plan = free"],
     "better": ["higher"], "margin": ["2%"], "cap": ["500"], "missing": ["zero"], "adjust": ["none"],
-    "immature": ["drop"], "show": ["histogram"], "title": ["x"], "description": ["x"], "owner": ["x"],
+    "test": ["welch", "score", "woodruff", "delta", "rmst"],
+    "immature": ["drop"], "show": ["histogram", "dose"], "title": ["x"], "description": ["x"], "owner": ["x"],
     "status": ["draft"], "use": ["listed"], "dimension": ["x"], "phase": ["x"], "version": ["1"], "tags": ["[a]"],
     "examples": ["[{when: nothing, expect: 0}]"], "over": ["first 28 days"], "day": ["7"], "days": ["7-13"],
     "from_day": ["7"], "silent": ["7 days"], "is": ["regular"], "at_least": ["regular"], "as": ["rank"],

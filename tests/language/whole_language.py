@@ -37,7 +37,7 @@ sources:
     kind: attributes
     files: people.csv
     units: {user: id}
-    properties: {plan: plan, age: {from: age, type: number}, staff: {from: staff, type: flag}}
+    properties: {plan: plan, age: {from: age, type: number}, staff: {from: staff, type: flag}, village: village}
     known: before_exposure
   shop: {kind: outcomes, files: shop.csv, units: {user: id}, properties: {paid: {from: paid, type: money EUR}}}
   form:
@@ -223,17 +223,21 @@ dates: {start: 2026-03-02, enroll_until: 2026-03-15, end: 2026-04-12}
 as_of: 2026-05-01
 population: {only: 'country in (ES, MX)', exclude: staff is true}
 mixed_exposure: first
+cluster: people.village
 segments: [plan, people.age, level before 28 days, (like >= 5) before 28 days]
 metrics:
   goal: [engaged_weeks]
   guardrail: [spending, {crash_free: {margin: 0.2%, detect: 1%}}]
   secondary: [recommend, per_device]
   explore: [checkout, ambassadors]
-plan: {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%, correct: {goal: holm, secondary: bh}, srm_alpha: 0.1%}
+plan: {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%, correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%}
 decide:
   roll_back: any guardrail is harmed or any goal is worse
   ship: every goal is better and every guardrail is safe
   iterate: {when: otherwise, verdict: dont_ship}
+trigger: (app_open >= 1) in first 28 days
+value: spending
+drivers: {of: spending, by: [engaged_weeks, recommend]}
 changes: [dwell model retrained]
 """
 

@@ -21,6 +21,7 @@ from abtest.analysis.result import (
     VariantInfo,
 )
 
+from .sample_beside import beside
 from .sample_parts import HASHES, N, explore, goals, guardrails, health, ledgers, secondary, segments, untested
 
 
@@ -216,4 +217,5 @@ def no_time() -> Result:
 
 def samples() -> dict[str, Result]:
     found = {f"{verdict}-{shape}": build(verdict, shape) for verdict in VERDICTS for shape in SHAPES}
-    return {**found, "nasty": nasty(), "zero": zero(), "no_time": no_time()}
+    found |= {f"beside-{key}": beside(found[key]) for key in ("ship-one_goal", "keep_running-three_variants")}
+    return {**found, "nasty": beside(nasty()), "zero": zero(), "no_time": no_time()}

@@ -20,7 +20,7 @@ from abtest.reports.wording import Wording
 
 from .page import Page
 from .sample_parts import untested
-from .samples import build
+from .samples import build, samples
 
 
 def said(key: str, level: str, values: dict[str, Any] | None, subject: str | None = None) -> str:
@@ -256,15 +256,37 @@ def test_segments_count_the_two_arms_that_are_compared() -> None:
 
 
 def test_the_threshold_of_the_splits_is_named() -> None:
+    def lead(result: Result) -> str:
+        return build_page(Wording(result)).evidence["segments"].leads[0].replace("\u00a0", " ")
+
     base = build("ship", "one_goal")
-    near = replace(base, segments=tuple(replace(s, interaction_p=0.045) for s in base.segments))
-    lead = build_page(Wording(near)).evidence["segments"].leads[0].replace("\u00a0", " ")
-    assert lead == (
-        "The change does not clearly differ between the groups of any split; with 2 splits tested, "
-        "that would need p < 0.025 (5% divided by 2)."
+    raw = replace(base, segments=tuple(replace(s, interaction_p=0.045) for s in base.segments))
+    near = replace(raw, segments=tuple(replace(s, interaction_p_adjusted=0.09) for s in raw.segments))
+    assert lead(near) == (
+        "The change does not clearly differ between the groups of any split; "
+        "that would need an adjusted p < 0.05 in one of 2 tests (Benjamini–Hochberg)."
     )
-    lead = build_page(Wording(replace(near, segments=near.segments[:1]))).evidence["segments"].leads[0]
-    assert lead.replace("\u00a0", " ") == "The change differs between the groups of Platform (p < 0.05)."
+    clear = replace(near, segments=(replace(near.segments[0], interaction_p_adjusted=0.03), near.segments[1]))
+    assert lead(clear) == (
+        "The change differs between the groups of Platform (adjusted p < 0.05; 2 tests, Benjamini–Hochberg)."
+    )
+    assert lead(replace(near, segments=near.segments[:1])) == (
+        "The change differs between the groups of Platform (p < 0.05)."
+    )
+    plain = replace(raw, plan=replace(raw.plan, correct_segments="none"))
+    assert lead(plain) == (
+        "The change differs between the groups of Platform and Market (p < 0.05). "
+        "The 2 tests are not adjusted for their number, so one may look clear by chance."
+    )
+
+
+def test_raw_and_adjusted_p_of_a_split_and_shrunken_changes_stand_side_by_side() -> None:
+    result = samples()["beside-ship-one_goal"]
+    page = build_page(Wording(result)).evidence["segments"]
+    group = page.tables[0].groups[1]
+    assert group.note.replace("\u00a0", " ") == "difference between groups: p = 0.21, adjusted p = 0.42"
+    assert group.rows[0].extra.replace("\u00a0", " ") == "shrunken +0.51 points (+0.32 to +0.70 points)"
+    assert "shrunken" in page.leads[1]
 
 
 def test_the_method_takes_no_side_on_units_seen_in_several_variants() -> None:

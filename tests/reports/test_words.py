@@ -28,17 +28,28 @@ from .samples import build, nasty
 
 REASONS = (
     "goal_better", "goal_worse", "guardrail_broken", "guardrail_not_shown", "no_clear_gain", "health_failed",
-    "too_early", "no_test", "custom_rule",
+    "too_early", "no_test", "custom_rule", "engagement_trap",
 )  # fmt: skip
 NO_TEST = (
     "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
+    "few_clusters", "clustered", "odd_denominator",
 )  # fmt: skip
 ROW_STEPS = (
     "unparsable", "no_id", "bad_time", "ignored", "duplicate", "no_event", "unassigned", "before_exposure",
     "after_window", "immature", "mixed", "before_start", "used",
     "unknown_variant", "other_flag", "after_end", "bad_number", "stray_future", "excluded", "after_enrolment",
+    "no_cluster",
 )  # fmt: skip
-UNIT_STEPS = ("before_start", "after_enrolment", "mixed", "unknown_variant", "excluded", "used", "immature")
+UNIT_STEPS = (
+    "before_start",
+    "after_enrolment",
+    "mixed",
+    "unknown_variant",
+    "excluded",
+    "no_cluster",
+    "used",
+    "immature",
+)
 NOTES = ("without_zone", "stray_future", "gap", "fold", "bad_number", "outside_scale", "other")
 FORBIDDEN = re.compile(
     r"\b(significan\w*|proves|trending|winner|no effect|flat|95% probability|almost clear)\b", re.IGNORECASE
@@ -66,9 +77,12 @@ def test_every_code_has_words(words: Words) -> None:
     keys += [f"no_test.{code}" for code in NO_TEST]
     keys += [f"no_relative.{code}" for code in ("control_not_positive", "lift_undefined")]
     keys += [
-        f"test.{code}.{part}" for code in ("welch", "score", "delta", "quantile", "other") for part in ("name", "why")
+        f"test.{code}.{part}"
+        for code in ("welch", "score", "delta", "quantile", "cluster", "cluster_cr2", "other")
+        for part in ("name", "why")
     ]
     keys += [f"health.reason.{code}" for code in (*get_args(Reason), "other")]
+    keys += [f"adjusted.why.{code}" for code in get_args(model.Unadjusted)]
     keys += [f"ledger.rows.{code}" for code in ROW_STEPS] + [f"ledger.units.{code}" for code in UNIT_STEPS]
     keys += [f"ledger.note.{code}" for code in NOTES] + [f"ledger.counted.{code}" for code in TIME_NOTES]
     keys += [f"state.{code}" for code in get_args(model.State)]

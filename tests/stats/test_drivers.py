@@ -11,7 +11,14 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abtest.stats.drivers import Importance, bootstrap_importance, relative_importance, standardise
+from abtest.stats.distributions import critical_value
+from abtest.stats.drivers import (
+    Importance,
+    bootstrap_importance,
+    jackknife_importance,
+    relative_importance,
+    standardise,
+)
 from abtest.stats.inference import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -457,4 +464,63 @@ def test_coverage_of_the_percentile_intervals() -> None:
         missed += [not (e.low <= value <= e.high) for e, value in zip(estimates, expected, strict=True)]  # type: ignore
     low, high = scipy.stats.binom.ppf([0.00005, 0.99995], runs, 0.05)
     assert (low, high) == (3, 32)
+    assert ((low <= missed) & (missed <= high)).all(), f"{missed} misses of {runs}, expected {low:.0f} to {high:.0f}"
+
+
+def test_jackknife_is_tukeys_formula_on_the_roots_of_the_shares() -> None:
+    random = np.random.default_rng(2)
+    x = random.normal(size=(600, 2)) @ np.array([[1.0, 0.4], [0.0, 1.0]])
+    data = np.column_stack([x @ [0.6, 0.2] + random.normal(size=600), x])
+    group = random.integers(0, 60, 600)
+    left_out = [np.cov(data[group != g].T) for g in range(60)]
+    found = jackknife_importance(np.cov(data.T), left_out, n=600)
+    roots = []
+    for one in left_out:
+        alone = relative_importance(one)
+        assert alone.r2 is not None
+        roots.append(np.sqrt([alone.r2.estimate, *(d.share.estimate for d in alone.drivers)]))
+    se = np.sqrt(59 / 60 * ((np.array(roots) - np.mean(roots, axis=0)) ** 2).sum(axis=0))
+    assert found.r2 is not None
+    for i, estimate in enumerate((found.r2, *(d.share for d in found.drivers))):
+        root = np.sqrt(estimate.estimate)
+        assert estimate.low == pytest.approx(max(0.0, root - critical_value(0.05, 59) * se[i]) ** 2, rel=1e-9)
+        assert estimate.high == pytest.approx((root + critical_value(0.05, 59) * se[i]) ** 2, rel=1e-9)
+
+
+def test_jackknife_says_why_there_is_no_interval() -> None:
+    whole = np.array([[4.0, 1.2], [1.2, 1.0]])
+    point = relative_importance(whole)
+    assert jackknife_importance(whole, [whole] * 19, n=100) == replace(point, interval_reason="few_groups")
+    constant = np.array([[0.0, 0.0], [0.0, 1.0]])
+    found = jackknife_importance(whole, [whole] * 29 + [constant], n=100)
+    assert found == replace(point, interval_reason="constant_resamples")
+    assert jackknife_importance(constant, [constant] * 30, n=100).reason == "zero_variance"
+    assert jackknife_importance(whole, [whole] * 30, n=2).reason == "not_enough_units"
+
+
+def test_jackknife_of_groups_that_do_not_matter_has_no_width() -> None:
+    whole = np.array([[4.0, 1.2, 0.8], [1.2, 1.0, 0.5], [0.8, 0.5, 1.0]])
+    for driver in jackknife_importance(whole, [whole] * 40, n=1000).drivers:
+        assert driver.share.low == pytest.approx(driver.share.estimate)
+        assert driver.share.high == pytest.approx(driver.share.estimate)
+
+
+def test_coverage_of_the_jackknife_intervals() -> None:
+    """The same answers in 100 groups of 15, one left out at a time."""
+    runs, random = 300, np.random.default_rng(43)
+    cells = np.array(list(itertools.product([1.0, 2.0, 3.0], repeat=4)))
+    y, a, b, c = cells.T
+    chances = np.exp(-0.7 * (y - 0.6 * a - 0.4 * b) ** 2 - 0.4 * (a - b) ** 2 - 0.6 * (b - c) ** 2)
+    chances /= chances.sum()
+    truth = relative_importance(np.cov(cells.T, aweights=chances, ddof=0))
+    expected = np.array([total(truth), *shares(truth)])
+    missed = np.zeros(4)
+    for _ in range(runs):
+        groups = random.multinomial(15, chances, size=100)
+        whole = groups.sum(axis=0)
+        left_out = [np.cov(cells.T, fweights=whole - group) for group in groups]
+        found = jackknife_importance(np.cov(cells.T, fweights=whole), left_out, n=1500)
+        estimates = [found.r2, *(driver.share for driver in found.drivers)]
+        missed += [not (e.low <= value <= e.high) for e, value in zip(estimates, expected, strict=True)]  # type: ignore
+    low, high = scipy.stats.binom.ppf([0.00005, 0.99995], runs, 0.05)
     assert ((low <= missed) & (missed <= high)).all(), f"{missed} misses of {runs}, expected {low:.0f} to {high:.0f}"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abtest.stats.adjust import usable_covariates
 from abtest.stats.matrix import MomentMatrix, chosen, linearised, matrix_from_sums, matrix_of, merge_matrices
 from abtest.stats.moments import Sums, pair_of
 from abtest.stats.ratios import ratio_arm
@@ -86,3 +87,14 @@ def test_no_units_and_chosen_entries() -> None:
     one = matrix_of([[1.0, 2.0], [3.0, 5.0]])
     assert merge_matrices(one, MomentMatrix(0, (0.0, 0.0), ((0.0, 0.0), (0.0, 0.0)))) == one
     assert chosen(one, (1,)).cross == ((4.5,),)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_unit_with_all_of_a_denominator_has_no_ratio_to_vary(seed: int) -> None:
+    """What rounding leaves of a variance of zero must be no covariate: divided by it, any effect comes out."""
+    random = np.random.default_rng(seed)
+    x, y = np.zeros(100), np.zeros(100)
+    x[7], y[7] = round(random.lognormal(3, 1), 2), 1
+    found = linearised(matrix_of(np.column_stack((random.normal(size=100), x, y))), 1, 2)
+    assert found.cross[1] == (0.0, 0.0)
+    assert usable_covariates([found, found]) == ()

@@ -8,8 +8,10 @@ from abtest.analysis import thresholds as t
 from abtest.analysis.health.logs import Log
 from abtest.language.model import Experiment
 from abtest.metrics.units import Values
+from abtest.sources.clusters import CLUSTERS
 from abtest.sources.engine import Engine, name, text
 from abtest.sources.units import MIXED, TABLE, USED
+from abtest.stats.clusters import FEW
 from abtest.stats.moments import Sums, pair_from_sums
 
 MOST_GROUPS = 50
@@ -58,8 +60,9 @@ def split_by_group(
     }
 
 
-def log_by_units(engine: Engine, table: str, ids: Sequence[str]) -> Log:
-    """One pass over a log to a table of its units, and what the checks of logs need of it."""
+def log_by_units(engine: Engine, table: str, ids: Sequence[str], clustered: bool = False) -> Log:
+    """One pass over a log to a table of its units, and what the checks of logs need of it. Losses are those of whole
+    clusters, if these were randomised."""
     engine.sql(
         "CREATE OR REPLACE TEMP TABLE log_units AS SELECT variant, u, count(*) AS n, "
         "count(*) FILTER (step IN ('bad_time', 'duplicate')) AS lost, "
@@ -70,9 +73,15 @@ def log_by_units(engine: Engine, table: str, ids: Sequence[str]) -> Log:
     sums = f"count(*), sum({a}), sum({a} * {a}), sum({b}), sum({b} * {b}), sum({a} * {b})"
     heavy = f"count(*) FILTER (n > {t.HEAVY_PER_DAY} * (last_day - first_day + 1))"
     rows = engine.rows(f"SELECT variant, {sums}, {heavy} FROM log_units GROUP BY variant ORDER BY variant")
+    lossy = [row[:7] for row in rows]
+    if clustered:
+        whole = f"SELECT variant, cluster, sum(n) AS n, sum(lost) AS lost FROM log_units JOIN (SELECT u, cluster FROM {CLUSTERS}) USING (u) GROUP BY 1, 2"
+        lossy = engine.rows(f"SELECT variant, {sums} FROM ({whole}) GROUP BY variant ORDER BY variant")
+    # Fewer than five clusters make no test; units are never so few that it matters.
     losses = {
         ids[int(v)]: pair_from_sums(int(k), Sums(0, int(s1), int(s2)), Sums(0, int(r1), int(r2)), int(both))
-        for v, k, s1, s2, r1, r2, both, _ in rows
+        for v, k, s1, s2, r1, r2, both in lossy
+        if int(k) >= (FEW if clustered else 0)
     }
     seen = dict.fromkeys(ids, 0) | {ids[int(row[0])]: int(row[1]) for row in rows}
     last: dict[int, dict[str, int]] = {}

@@ -17,14 +17,16 @@ from abtest.stats.tables import homogeneity, merge_rare
 Facts = dict[str, Number | str | None]
 
 
-def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
-    """Sample ratio mismatch: units per variant against the planned shares."""
-    observed = [units.get(v.id, 0) for v in experiment.variants]
+def check_srm(
+    experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None = None
+) -> HealthCheck:
+    """Sample ratio mismatch: what was randomised, units or whole clusters, per variant against the planned shares."""
+    observed = [(units if clusters is None else clusters).get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
     total = sum(observed)
     test = srm(observed, shares)
     if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < t.SRM_EXPECTED:
-        return not_run("srm", "experiment", None, "not_enough_units")
+        return not_run("srm", "experiment", None, "not_enough_units" if clusters is None else "not_enough_clusters")
     level: HealthLevel = "pass"
     if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"
@@ -37,6 +39,7 @@ def check_srm(experiment: Experiment, units: Mapping[str, int]) -> HealthCheck:
         "statistic": test.statistic,
         "max_deviation": test.max_deviation,
     }
+    words |= {} if clusters is None else {"clusters": total}
     return HealthCheck("srm", "experiment", None, level, None, words)
 
 

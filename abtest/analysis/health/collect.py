@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from abtest.analysis import cluster_checks
 from abtest.analysis.arms import Arm
+from abtest.analysis.beside import Triggered
 from abtest.analysis.compare import Setting
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
@@ -20,6 +22,11 @@ from abtest.sources.engine import Engine
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
 
 DECIDING = ("goal", "guardrail")
+INDEPENDENT = (
+    "srm_by_day", "srm_by_segment", "mixed_first", "exposure_timing", "allocation", "pre_period", "silent_units",
+    "missing_units", "leverage", "largest_unit", "skewness", "arms_lag", "carry_over", "concurrent", "response",
+)  # fmt: skip
+"""Checks whose test takes units as independent, which they are not in clusters."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,12 @@ class Findings:
     ledgers: tuple[Ledger, ...]
     clock: Clock
     setting: Setting
+    triggered: Triggered | None = None
+
+    @property
+    def clustered(self) -> bool:
+        """Whether whole clusters were randomised: tests that take units as independent then say nothing."""
+        return self.prepared.clusters is not None
 
 
 def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
@@ -47,20 +60,24 @@ def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
     reasons: dict[str, Reason] = {}
     found = _exposures(f, reasons)
     found += _logs(f, reasons)
-    found += _plan(f)
+    found += _plan(f, reasons)
     found += _metrics(f, reasons)
     found += _beside(f, reasons)
+    if f.clustered:
+        found = [check for check in found if check.key not in INDEPENDENT]
+        reasons |= dict.fromkeys(INDEPENDENT, "clustered")
     return completed(found, reasons)
 
 
 def _exposures(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
-    e, exposed = f.experiment, f.prepared.exposed
+    e, exposed, exposed_clusters = f.experiment, f.prepared.exposed, f.prepared.clusters
     ids = [v.id for v in e.variants]
     units = {v: sum(n for s, i, n in exposed.units if s == USED and i == k) for k, v in enumerate(ids)}
     everybody = sum(n for s, _, n in exposed.units if s in (USED, MIXED))
     mixed = sum(n for s, _, n in exposed.units if s == MIXED)
     early = sum(n for s, _, n in exposed.units if s == BEFORE_START)
-    overall = assignment.check_srm(e, units)
+    clusters = None if exposed_clusters is None else {ids[i]: n for i, n in exposed_clusters.by_variant}
+    overall = assignment.check_srm(e, units, clusters)
     first = asked.mixed_by_first(f.engine, ids) if mixed and exposed.has_time else {}
     found = [
         overall,
@@ -69,6 +86,13 @@ def _exposures(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         assignment.check_before_start(early, e.start is not None and exposed.has_time),
         assignment.check_unknown_variant(*f.prepared.undeclared),
     ]
+    if exposed_clusters is not None:
+        alone = cluster_checks.check_alone(exposed_clusters)
+        found += [
+            cluster_checks.check_split(exposed_clusters),
+            alone if alone is not None else HealthCheck("cluster_alone", "experiment", None, "pass", None, {}),
+        ]
+    reasons |= dict.fromkeys(("cluster_split", "cluster_alone", "cluster_counts"), "no_cluster")
     for segment, groups in asked.split_by_group(f.engine, f.values, e).items():
         found.append(assignment.check_srm_within("srm_by_segment", segment, groups, e, overall.level))
     if not e.segments:
@@ -116,7 +140,7 @@ def _logs(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     for source, log in sorted(f.prepared.logs.items()):
         ledger = next(x for x in reversed(f.ledgers) if x.source == source and x.kind == "rows")
         lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
-        by_units = asked.log_by_units(f.engine, log.table, ids)
+        by_units = asked.log_by_units(f.engine, log.table, ids, f.clustered)
         found.append(logs.check_row_loss(source, lost, log.rows))
         found.append(logs.check_unit_loss(source, by_units.losses, e.baseline))
         found += logs.check_notes(source, dict(log.notes))
@@ -163,9 +187,18 @@ def _newest(f: Findings) -> int | None:
     return max(known, default=None)
 
 
-def _plan(f: Findings) -> list[HealthCheck]:
+def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     opened = any(not f.definitions[m.key].window.fixed for m in f.metrics if m.role == "goal")
-    return [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    found = [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    if f.triggered is None:
+        reasons["dilution"] = "no_trigger"
+        return found
+    arms = f.triggered.arms
+    met = [a.triggered for a in arms if a.triggered is not None]
+    if len(met) < len(arms) or not sum(a.complete for a in arms):
+        reasons["dilution"] = "not_enough_units"
+        return found
+    return [*found, plan.check_dilution(sum(a.complete for a in arms), sum(met))]
 
 
 def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
@@ -174,6 +207,8 @@ def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     found: list[HealthCheck] = []
     for metric in deciding:
         found += values.metric_checks(metric, f.definitions[metric.key], f.arms[metric.key], e.baseline)
+        if f.clustered and metric.estimator != "quantile":
+            found.append(cluster_checks.check_number(metric, f.arms[metric.key]))
         sized = plan.check_power(metric, f.clock, e.plan.power)
         found += [sized] if sized is not None else []
     found += comparability.pre_period_checks({m.key: f.arms[m.key] for m in deciding}, e.baseline)
@@ -207,6 +242,8 @@ def _beside(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         reasons["carry_over"] = previous
     else:
         found.append(previous)
+    if f.clustered:
+        return found
     definitions = tuple(f.definitions.values())
     crossings = others.concurrent(
         f.engine, f.project, e, f.prepared, f.values, definitions, f.grid, f.binary, f.setting, f.project.min_cell

@@ -53,3 +53,10 @@ def _detectable(interval: Interval, power: float) -> float | None:
     half = (interval.high - interval.low) / 2
     se = interval.se or half / critical_value(0.05)
     return half + (critical_value(2 * (1 - power)) if 0.5 < power < 1 else 0.0) * se
+
+
+def check_dilution(units: int, triggered: int) -> HealthCheck:
+    """The share of units that meet the trigger; the change among all units is that much smaller."""
+    share = triggered / units if units else 0.0
+    level: HealthLevel = "note" if share < t.DILUTION_NOTE else "pass"
+    return HealthCheck("dilution", "experiment", None, level, None, {"share": share})

@@ -19,7 +19,7 @@ Reason = Literal[
     "no_time", "no_data", "not_applicable", "not_enough_units", "not_enough_groups", "few_mixed", "one_day", "two_weeks",
     "no_segments", "no_covariate", "no_log", "too_early", "no_detect", "no_survey", "not_clear", "no_ratio", "no_mean",
     "no_previous", "other_source", "no_other", "no_trajectory", "no_calibration", "no_lock", "no_mechanism", "no_trigger",
-    "no_cluster",
+    "no_cluster", "clustered", "not_enough_clusters",
 ]  # fmt: skip
 """Why a check was not run."""
 
@@ -74,7 +74,7 @@ CHECKS: tuple[Check, ...] = (
     Check(12, "maturity", "metric", "plan", "note"),
     Check(13, "peeking", "experiment", "plan", "note"),
     Check(14, "power", "metric", "plan", "note"),
-    Check(15, "dilution", "experiment", "after", "note", (), "no_trigger"),
+    Check(15, "dilution", "experiment", "after", "note", ("DILUTION_NOTE",)),
     Check(16, "allocation", "experiment", "before", "note", ("ALLOCATION_P", "ALLOCATION_V")),
     Check(17, "min_counts", "metric", "plan", "note", ("UNITS_ADVISED", "CONVERSIONS_ADVISED")),
     Check(18, "concurrent", "metric", "after", "note", ("CONCURRENT_P",)),
@@ -85,7 +85,9 @@ CHECKS: tuple[Check, ...] = (
     Check(21, "aa_calibration", "metric", "pipeline", "note", (), "no_calibration"),
     Check(22, "carry_over", "experiment", "before", "fail", ("CARRY_NOTE_P", "CARRY_FAIL_P", "CARRY_V")),
     Check(23, "config_drift", "experiment", "plan", "note", (), "no_lock"),
-    Check(24, "interference", "experiment", "before", "note", (), "no_cluster"),
+    Check(24, "cluster_split", "experiment", "before", "fail", ("MIXED_NOTE", "MIXED_FAIL", "SPLIT_NOTE")),
+    Check(24, "cluster_alone", "experiment", "before", "note"),
+    Check(24, "cluster_counts", "metric", "plan", "note"),
     Check(25, "dominance", "metric", "after", "note", ("DOMINANCE_SHARE", "DOMINANCE_UNITS", "DOMINANCE_P")),
     Check(26, "response", "metric", "after", "note", ("RESPONSE_P",)),
     Check(27, "mechanism", "metric", "after", "note", (), "no_mechanism"),

@@ -10,6 +10,7 @@ from abtest.analysis.result import Comparison, HealthCheck, HealthLevel, MetricR
 from abtest.language.model import Metric
 from abtest.stats.means import welch
 from abtest.stats.moments import Moments
+from abtest.stats.ratios import delta
 from abtest.stats.tables import homogeneity
 
 Facts = dict[str, Number | str | None]
@@ -20,11 +21,12 @@ def metric_checks(
 ) -> list[HealthCheck]:
     """Checks of one deciding metric that need its arms only."""
     found = [_maturity(metric), _counts(metric, arms), _plausible(metric, arms)]
-    if metric.estimator == "mean":
+    clustered = any(a.clustered for a in arms.values())
+    if metric.estimator == "mean" and not clustered:  # clusters are averages, and their number has a check of its own
         found += [_skew(metric, arms), _leverage(metric, arms), _largest(metric, arms, baseline)]
     if definition.kind == "ratio":
         found.append(_denominator(metric, arms, baseline))
-    if definition.survey is None:
+    if definition.survey is None and not clustered:
         found.append(_missing(metric, arms))
     return [f for f in found if f is not None]
 
@@ -63,7 +65,11 @@ def _plausible(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | N
     far = [abs(c.absolute.estimate) / c.absolute.se for c in clear if c.absolute is not None and c.absolute.se]
     if not lifts and not far:
         return None
-    ratio = _variance_ratio(arms, [c.variant for c in clear]) if metric.estimator == "mean" else 1.0
+    ratio = (
+        _variance_ratio(arms, [c.variant for c in clear])
+        if metric.estimator == "mean" and not any(a.clustered for a in arms.values())
+        else 1.0
+    )
     odd = max(lifts, default=0.0) > t.LIFT_TWYMAN or max(far, default=0.0) > t.Z_TWYMAN or ratio > t.VARIANCE_TWYMAN
     facts: Facts = {"lift": max(lifts, default=None), "z": max(far, default=None), "variance_ratio": ratio}
     return HealthCheck("twyman", "metric", metric.key, "note" if odd else "pass", None, facts)
@@ -133,17 +139,22 @@ def _largest(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -> He
 
 
 def _denominator(metric: MetricResult, arms: Mapping[str, Arm], baseline: str) -> HealthCheck | None:
-    control = arms[baseline].pair
-    p_values = []
-    for variant, arm in arms.items():
-        if variant != baseline and arm.pair is not None and control is not None:
-            p_values.append(welch(arm.pair.y, control.y).p_value)
+    p_values = [_denominator_p(arm, arms[baseline]) for variant, arm in arms.items() if variant != baseline]
     known = [p for p in p_values if p is not None]
     if not known:
         return None
     p = min(1.0, min(known) * len(known))
     level: HealthLevel = "note" if p < t.DENOMINATOR_P else "pass"
     return HealthCheck("denominator_shift", "metric", metric.key, level, None, {"p_value": p})
+
+
+def _denominator_p(arm: Arm, control: Arm) -> float | None:
+    if arm.clustered:
+        t, c = (a.clusters.below if a.clusters is not None else None for a in (arm, control))
+        return None if t is None or c is None else delta(t, c).p_value
+    if arm.pair is None or control.pair is None:
+        return None
+    return welch(arm.pair.y, control.pair.y).p_value
 
 
 def _missing(metric: MetricResult, arms: Mapping[str, Arm]) -> HealthCheck | None:

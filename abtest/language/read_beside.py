@@ -1,0 +1,78 @@
+"""`trigger` and `drivers` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from abtest.language import values
+from abtest.language.beside_model import Drivers, Trigger
+from abtest.language.expressions import parse_condition
+from abtest.language.fields import Fields
+from abtest.language.model import Window
+from abtest.language.tokens import SyntaxProblem
+from abtest.language.yaml import Text
+from abtest.problems import Place, Problems, quoted
+
+FEWEST, MOST = 2, 12
+"""Drivers: one alone has nothing to share with, and nobody can read a ranking of more than twelve."""
+
+
+def read_trigger(fields: Fields) -> Trigger | None:
+    """`trigger: (saw_composer)` or `trigger: (saw_composer >= 1) in first 7 days`."""
+    found = fields.read("trigger", _trigger)
+    node = fields.node_of("trigger")
+    return replace(found, place=node.place, node=node) if found is not None and isinstance(node, Text) else None
+
+
+def _trigger(text: str) -> Trigger:
+    match = re.fullmatch(r"\s*(\(.*\))(?:\s+in\s+(.+?))?\s*", text, re.DOTALL)
+    if match is None:
+        alone = text.partition(" in ")[0].strip()
+        raise SyntaxProblem(
+            "E113",
+            f"a trigger is a condition in parentheses, found {quoted(text)}",
+            (0, max(1, len(text))),
+            f"Write  trigger: ({alone})  or  trigger: ({alone}) in first 7 days",
+        )
+    window = Window()
+    if match[2] is not None:
+        window = values.window(match[2])
+        if window.first != 0 or window.last is None or window.end or window.tick != "day":
+            raise SyntaxProblem(
+                "E321",
+                f"a trigger counts from exposure in whole days, found {quoted(match[2])}",
+                match.span(2),
+                f"Write  trigger: {match[1]} in first 7 days",
+            )
+    # Places of the condition count from the start of the text.
+    condition = parse_condition(" " * match.start(1) + match[1])
+    return Trigger(condition, window, " ".join(text.split()))
+
+
+def read_drivers(fields: Fields, problems: Problems) -> Drivers | None:
+    """`drivers: {of: METRIC, by: [METRIC, METRIC, …]}`."""
+    node = fields.map("drivers")
+    if node is None:
+        return None
+    inner = Fields(node, "drivers", problems)
+    of, by = inner.text("of", required=True), inner.texts("by")
+    if not inner.has("by"):
+        inner.missing("by")
+    inner.done()
+    names = [t.value for t in by]
+    twice = next((t for i, t in enumerate(by) if t.value in names[:i]), None)
+    if twice is not None:
+        problems.error("E418", f"drivers by: {quoted(twice.value)} stands twice", twice.place)
+    itself = next((t for t in by if t.value == of), None)
+    if itself is not None:
+        problems.error("E418", f"drivers by: {quoted(itself.value)} cannot explain itself", itself.place)
+    if of is None or not by or twice is not None or itself is not None:
+        return None
+    if not FEWEST <= len(by) <= MOST:
+        hint = "Fewer, or scales made of several." if len(by) > MOST else "Name at least two."
+        message = f"drivers by: {len(by)} {'metric' if len(by) == 1 else 'metrics'}; {FEWEST} to {MOST} can be compared"
+        problems.error("E418", message, inner.place("by"), hint)
+        return None
+    places: list[tuple[str, Place]] = [(of, inner.place("of")), *((t.value, t.place) for t in by)]
+    return Drivers(of, tuple(names), tuple(places))

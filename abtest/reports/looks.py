@@ -1,0 +1,135 @@
+"""Other looks at a metric: ranks, whole tables, waiting times and doses. They explain and carry no label."""
+
+from __future__ import annotations
+
+from abtest.analysis.result import Beside, Curve, MetricResult
+from abtest.reports.appendix import Plain
+from abtest.reports.wording import Wording
+
+
+def beside_table(w: Wording) -> Plain | None:
+    """One row per look; None where there is none, a check failed, or the plan is read early: these have no band."""
+    if not w.result.decision.valid or w.early:
+        return None
+    rows = [(m, b) for m in w.result.metrics for b in m.beside]
+    if not rows:
+        return None
+    names = ("table.metric", "looks.look", "looks.result", "method.p")
+    cells = tuple(_row(w, metric, one) for metric, one in rows)
+    return Plain(w.words("looks.caption"), tuple(w.words(n) for n in names), cells, frozenset({3}))
+
+
+def _row(w: Wording, metric: MetricResult, one: Beside) -> tuple[str, ...]:
+    name = w.metric(metric, 60)
+    if w.many and one.variant is not None:
+        name = w.words("segments.row_of", segment=name, variant=w.variant(one.variant))
+    look = w.words(f"looks.{one.method}.name")
+    if one.status == "no_test":
+        why = w.words(w.words.known("no_test", one.reason or "other"), reason=w.name(one.reason or ""))
+        return (name, look, w.words("looks.none", why=why), w.words("table.no_value"))
+    return (name, look, _result(w, one), w.p_alone(one.p_value))
+
+
+def _result(w: Wording, one: Beside) -> str:
+    estimate = one.estimate
+    if one.method == "cronbach_alpha" and estimate is not None:
+        return _reliability(w, one)
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return w.words(f"looks.{one.method}.plain")
+    chance = one.method == "brunner_munzel"
+
+    def write(value: float) -> str:
+        return w.share(value) if chance else w.numbers.fixed(value, 2)
+
+    slots = {"estimate": write(estimate.estimate), "low": write(estimate.low), "high": write(estimate.high)}
+    return w.words(f"looks.{one.method}.result", **slots)
+
+
+def _reliability(w: Wording, one: Beside) -> str:
+    values, estimate = one.values or {}, one.estimate
+    assert estimate is not None
+    text = w.words(
+        "looks.cronbach_alpha.result",
+        estimate=w.numbers.fixed(estimate.estimate, 2),
+        low=None if estimate.low is None else w.numbers.fixed(estimate.low, 2),
+        high=None if estimate.high is None else w.numbers.fixed(estimate.high, 2),
+        band=w.words(f"looks.cronbach_alpha.band.{values.get('band')}"),
+        items=w.count(int(values.get("items") or 0)),
+    )
+    suspects = str(values.get("suspects") or "")
+    if not suspects:
+        return text
+    turned = w.words("looks.cronbach_alpha.suspects", list=w.name(suspects, 120))
+    return w.words("list.space").join([text, turned])
+
+
+def curve_tables(w: Wording) -> list[Plain]:
+    """Doses and waiting times as tables, where effects may be shown."""
+    if not w.result.decision.valid or w.early:
+        return []
+    return [_curve(w, m, c) for m in w.result.metrics for c in m.curves if c.points]
+
+
+def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
+    words = w.words
+    names = [words(f"curve.{curve.kind}.at"), w.control, w.variant(curve.variant)]
+    rows = []
+    for point in curve.points:
+        row = [w.value(metric, point.at), w.share(point.control.estimate), w.share(point.treatment.estimate)]
+        if point.difference is not None:
+            row.append(_difference(w, point.difference.estimate, point.difference.low, point.difference.high))
+        rows.append(tuple(row))
+    if curve.kind == "dose":
+        names.append(words("curve.difference"))
+    p = "" if curve.p_value is None else words("curve.anywhere", p=w.p(curve.p_value))
+    caption = words(f"curve.{curve.kind}.caption", metric=w.metric(metric))
+    caption = words("list.space").join([caption, p]) if p else caption
+    return Plain(caption, tuple(names), tuple(rows), frozenset(range(1, len(names))))
+
+
+def _difference(w: Wording, estimate: float, low: float | None, high: float | None) -> str:
+    def points(value: float) -> str:
+        return w.numbers.fixed(100 * value, 1, sign=True)
+
+    if low is None or high is None:
+        return w.words("units.points", n=points(estimate))
+    return w.words("curve.points", n=points(estimate), low=points(low), high=points(high))
+
+
+def selected_table(w: Wording) -> Plain | None:
+    """The wider intervals of secondary metrics that a false discovery rate picked out."""
+    if not w.result.decision.valid or w.early:
+        return None
+    rows = []
+    for metric in w.result.metrics:
+        for comparison in metric.comparisons:
+            interval = comparison.selected or comparison.selected_absolute
+            if interval is None:
+                continue
+            from dataclasses import replace
+
+            wide = replace(comparison, relative=comparison.selected, absolute=comparison.selected_absolute)
+            shown = w.shown(wide)
+            if shown is None:
+                continue
+            change = w.change(metric, shown)
+            name = w.metric(metric, 60)
+            if w.many:
+                name = w.words("segments.row_of", segment=name, variant=w.variant(comparison.variant))
+            rows.append((name, change.estimate, change.interval))
+    if not rows:
+        return None
+    names = ("table.metric", "selected.change", "selected.interval")
+    return Plain(w.words("selected.caption"), tuple(w.words(n) for n in names), tuple(rows), frozenset({1, 2}))
+
+
+def equivalence_lead(w: Wording, metric: MetricResult) -> str | None:
+    """For a goal without a clear change: is it shown to be too small to matter?"""
+    comparison = next((c for c in metric.comparisons if c.variant == w.result.decision.variant), None)
+    if comparison is None or comparison.equivalence is None or comparison.state != "unclear":
+        return None
+    if not w.result.decision.valid or w.early:
+        return None
+    found = comparison.equivalence
+    size = w.detect_text(found.size).lstrip("+")
+    return w.words("equivalence.shown" if found.shown else "equivalence.not_shown", size=size)

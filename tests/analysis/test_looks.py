@@ -1,0 +1,95 @@
+"""Other looks beside the main test: ranks of answers as they were given, agreement of items, whole groups, curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+import abtest
+from abtest.analysis.result import Beside, MetricResult, Result
+from abtest.reports.html import render_html
+from tests.analysis.kinds import write_project
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("kinds") / "project")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> Result:
+    return abtest.run("kinds", folder)
+
+
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> pd.DataFrame:
+    """The last answer of every unit within 14 days, by variant."""
+    form = pd.read_csv(folder / "form.csv", parse_dates=["at"])
+    flags = pd.read_csv(folder / "flags.csv", parse_dates=["at"]).rename(columns={"at": "x"})
+    both = form.merge(flags, on="uid")
+    days = (both["at"].dt.normalize() - both["x"].dt.normalize()).dt.days
+    both = both[(both["at"] >= both["x"]) & (days < 14)].sort_values("at")
+    return both.groupby("uid").last()
+
+
+def look(metric: MetricResult, method: str) -> Beside:
+    return next(b for b in metric.beside if b.method == method)
+
+
+def test_nps_is_ranked_by_the_answers_and_not_by_the_score(result: Result, answers: pd.DataFrame) -> None:
+    found = look(result.metric("nps"), "brunner_munzel")
+    control, treatment = (answers[answers.variant == v].q1 for v in ("a", "b"))
+    expected = scipy.stats.brunnermunzel(control, treatment)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found.estimate is not None
+    wins = np.mean([(t > c) + (t == c) / 2 for t in treatment for c in control])
+    assert found.estimate.estimate == pytest.approx(wins, rel=1e-9)
+
+
+def test_a_score_has_no_percentage(result: Result) -> None:
+    comparison = result.metric("nps").comparisons[0]
+    assert (comparison.relative, comparison.relative_reason) == (None, "score")
+
+
+def test_the_items_of_a_scale(folder: Path, result: Result) -> None:
+    form = pd.read_csv(folder / "form.csv").merge(pd.read_csv(folder / "flags.csv")[["uid", "variant"]], on="uid")
+    items = pd.DataFrame({"a": form.q2, "b": form.q3, "c": 6 - form.q4})
+    centred = items - items.groupby(form.variant).transform("mean")
+    s = centred.T @ centred / (len(items) - 2)
+    k = 3
+    alpha = k / (k - 1) * (1 - np.trace(s) / s.to_numpy().sum())
+    found = look(result.metric("trust"), "cronbach_alpha")
+    assert found.estimate is not None
+    assert found.estimate.estimate == pytest.approx(alpha, rel=1e-9)
+    assert found.values is not None
+    assert (found.values["items"], found.values["answers"]) == (3, len(items))
+    assert found.values["band"] in ("negative", "unusable")  # drawn at random
+
+
+def test_a_group_is_asked_as_a_whole(result: Result) -> None:
+    metric = result.metric("cells")
+    found = look(metric, "homogeneity")
+    parts = [m for m in result.metrics if m.part_of == "cells" and m.key != "cells.known"]
+    table = [
+        [round((a.value or 0) * a.used) for m in parts for a in m.arms if a.variant == v] for v in ("control", "new")
+    ]
+    seen = np.array(table)[:, np.array(table).sum(0) > 0]
+    expected = scipy.stats.chi2_contingency(seen, correction=False)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6)
+    assert found.df == expected.dof
+
+
+def test_the_page_shows_them_without_labels(result: Result) -> None:
+    page = render_html(result)
+    assert "Other looks at these metrics" in page
+    assert "chance to be higher" in page
+    assert "over 3 items" in page
+    assert "share of units still waiting" in page or not result.metric("waiting").curves[0].points
+
+
+def test_json_round_trip(result: Result) -> None:
+    assert Result.from_json(result.to_json()) == result
