@@ -101,7 +101,7 @@ def goal_lead(w: Wording, metric: MetricResult) -> str | None:
     comparison = next((c for c in metric.comparisons if c.variant == w.result.decision.variant), None)
     if comparison is None or comparison.adjustment is None:
         return None
-    slots = {"by": by(w, metric, comparison), "worth": worth(w, comparison.adjustment), "units": w.unit_name}
+    slots = {"by": by(w, metric, comparison), "worth": worth(w, comparison.adjustment)}
     if w.early:
         return w.words("adjusted.goal_early", **slots)
     return w.words("adjusted.goal", effect=effect(w, metric, raw(comparison)), **slots)

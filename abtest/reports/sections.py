@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import MetricResult
-from abtest.reports.adjusted import goal_lead
+from abtest.reports.adjusted import goal_lead, worth
 from abtest.reports.appendix import Plain
 from abtest.reports.beside import drivers_section, triggered_section, value_section
 from abtest.reports.evidence import Evidence as Evidence
@@ -145,6 +145,9 @@ def _card(w: Wording) -> Card:
         control, treatment = w.values(metric, metric.arms, comparison.variant)
         lines = [(w.control, control), (w.variant(comparison.variant), treatment)]
         lines += _difference(w, metric, comparison.variant)
+        if comparison.adjustment is not None:
+            # The change is not just that of the two values above, and a reader who divides them should know why.
+            lines.append((words("card.adjusted"), words("card.adjusted_value", worth=worth(w, comparison.adjustment))))
         if detect is not None:
             text = w.detect_text(detect)
             lines.append(
