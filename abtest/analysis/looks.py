@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import categories, lifetable
+from abtest.analysis.quantiles import RankedQuantile
 from abtest.analysis.result import Beside, Curve, CurvePoint, Interval
 from abtest.language.model import Metric
 from abtest.stats.dose import dose_curve
@@ -82,6 +83,14 @@ def group_test(arms: Mapping[str, Arms], cells: tuple[str, ...]) -> tuple[Beside
     test = homogeneity([[c.successes for c in row if c is not None] for row in counts])
     values = {"cramers_v": test.cramers_v, "smallest_expected": test.smallest_expected}
     return (Beside("homogeneity", None, test.status, test.reason, None, test.statistic, test.df, test.p_value, values),)
+
+
+def rank_look(variant: str, value: float | None, ranked: RankedQuantile | None) -> Beside:
+    """The quantile of one variant with the interval that its ranks give."""
+    if value is None or ranked is None:
+        return Beside("rank_interval", variant, "no_test", "not_enough_units")
+    found = Interval(value, ranked.low, ranked.high)
+    return Beside("rank_interval", variant, "ok", None, found, values={"coverage": ranked.coverage})
 
 
 def curves_of(metric: Metric, arms: Arms, baseline: str, alpha: float, min_cell: int) -> tuple[Curve, ...]:

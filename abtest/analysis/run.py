@@ -18,9 +18,9 @@ from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
-from abtest.analysis.looks import beside_of, curves_of, group_test
+from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
-from abtest.analysis.quantiles import ordered_of, quantile_of
+from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
 from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
     SCHEMA,
@@ -118,7 +118,7 @@ class _Run:
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
-        metrics = tuple(self._with_groups(m, by_variant) for m in metrics)
+        metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
         segments = split_goals(
@@ -309,6 +309,18 @@ class _Run:
         source = self.project.sources[survey.source]
         looked = reliability_of(self.engine, survey, source, found.raws[survey.source], self.experiment.unit)
         return replace(metric, beside=(*metric.beside, looked))
+
+    def _with_ranks(self, metric: MetricResult, values: Values) -> MetricResult:
+        """For a quantile across units: the interval of each variant that ranks alone give."""
+        definition = self.definitions[metric.key]
+        if definition.quantile is None or definition.quantile.across != "units" or self.experiment.cluster is not None:
+            return metric
+        found = []
+        for i, variant in enumerate(self.ids):
+            ranked = ranked_of(self.engine, values, definition, i, self.experiment.plan.alpha)
+            value = next(a.value for a in metric.arms if a.variant == variant)
+            found.append(rank_look(variant, value, ranked))
+        return replace(metric, beside=(*metric.beside, *found))
 
     def _with_groups(self, metric: MetricResult, by_variant: Mapping[str, Mapping[str, Arm]]) -> MetricResult:
         """A group is first asked as a whole, where every unit stands in just one of its cells."""

@@ -21,13 +21,14 @@ def beside_table(w: Wording) -> Plain | None:
 
 def _row(w: Wording, metric: MetricResult, one: Beside) -> tuple[str, ...]:
     name = w.metric(metric, 60)
-    if w.many and one.variant is not None:
+    if one.variant is not None and (w.many or one.method == "rank_interval"):
         name = w.words("segments.row_of", segment=name, variant=w.variant(one.variant))
     look = w.words(f"looks.{one.method}.name")
     if one.status == "no_test":
         why = w.words(w.words.known("no_test", one.reason or "other"), reason=w.name(one.reason or ""))
         return (name, look, w.words("looks.none", why=why), w.words("table.no_value"))
-    return (name, look, _result(w, one), w.p_alone(one.p_value))
+    result = _ranked(w, metric, one) if one.method == "rank_interval" else _result(w, one)
+    return (name, look, result, w.p_alone(one.p_value))
 
 
 def _result(w: Wording, one: Beside) -> str:
@@ -43,6 +44,18 @@ def _result(w: Wording, one: Beside) -> str:
 
     slots = {"estimate": write(estimate.estimate), "low": write(estimate.low), "high": write(estimate.high)}
     return w.words(f"looks.{one.method}.result", **slots)
+
+
+def _ranked(w: Wording, metric: MetricResult, one: Beside) -> str:
+    estimate, coverage = one.estimate, (one.values or {}).get("coverage")
+    assert estimate is not None
+    return w.words(
+        "looks.rank_interval.result",
+        estimate=w.value(metric, estimate.estimate),
+        low=w.value(metric, estimate.low),
+        high=w.value(metric, estimate.high),
+        coverage=w.share(float(coverage or 0.0)),
+    )
 
 
 def _reliability(w: Wording, one: Beside) -> str:

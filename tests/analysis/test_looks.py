@@ -93,3 +93,27 @@ def test_the_page_shows_them_without_labels(result: Result) -> None:
 
 def test_json_round_trip(result: Result) -> None:
     assert Result.from_json(result.to_json()) == result
+
+
+def test_the_quantile_of_a_variant_by_ranks(tmp_path: Path) -> None:
+    from abtest.stats.order_statistics import rank_interval
+    from tests.analysis.covaried import frame, write
+
+    folder = write(
+        tmp_path,
+        "  middle: {quantile: {of: like, at: 50%, across: units}, over: first 14 days, better: higher}\n",
+        units=300,
+    )
+    result = abtest.run("x", folder)
+    looks = {b.variant: b for b in result.metric("middle").beside}
+    users = frame(folder)
+    for variant, t in (("control", 0), ("new", 1)):
+        ordered = np.sort(users[users.t == t].like_after.to_numpy())
+        ranks = rank_interval(len(ordered), 0.5)
+        assert ranks.low is not None
+        assert ranks.high is not None
+        found = looks[variant].estimate
+        assert found is not None
+        assert (found.low, found.high) == (ordered[ranks.low - 1], ordered[ranks.high - 1])
+        assert looks[variant].values == {"coverage": ranks.coverage}
+    assert "exact coverage 95" in render_html(result)

@@ -20,6 +20,7 @@ from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
 from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
+from abtest.stats.power import power_per_metric
 
 DECIDING = ("goal", "guardrail")
 
@@ -195,12 +196,13 @@ def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
 def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     e = f.experiment
     deciding = [m for m in f.metrics if m.role in DECIDING]
+    each = power_per_metric(e.plan.power, sum(m.role == "guardrail" for m in deciding))
     found: list[HealthCheck] = []
     for metric in deciding:
         found += values.metric_checks(metric, f.definitions[metric.key], f.arms[metric.key], e.baseline)
         if f.prepared.clusters is not None and metric.estimator != "quantile":
             found.append(cluster_checks.check_number(metric, f.arms[metric.key]))
-        sized = plan.check_power(metric, f.clock, e.plan.power)
+        sized = plan.check_power(metric, f.clock, each)
         found += [sized] if sized is not None else []
     found += comparability.pre_period_checks({m.key: f.arms[m.key] for m in deciding}, e.baseline)
     answered = {

@@ -8,6 +8,7 @@ from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Interval, MetricResult, Number
 from abtest.stats.distributions import critical_value
 from abtest.stats.peeking import MOST_LOOKS, naive_error
+from abtest.stats.power import minimum_detectable
 
 
 def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
@@ -33,7 +34,8 @@ def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck
     """The smallest change that this data would find (its standard error says so) against the one planned for; a note
     where no change is clear, since unclear must not be read as unchanged.
 
-    On the absolute scale, as a share of the control value: (half the interval + z_power se) / |control|.
+    On the absolute scale, as a share of the control value: (half the interval + z_power se) / |control|. `power` is that
+    of this metric; guardrails are counted in it (`power_per_metric`).
     """
     control = next((a.value for a in metric.arms if a.variant not in {c.variant for c in metric.comparisons}), None)
     sizes = [_detectable(c.absolute, power) for c in metric.comparisons if c.absolute is not None]
@@ -52,7 +54,7 @@ def _detectable(interval: Interval, power: float) -> float | None:
         return None
     half = (interval.high - interval.low) / 2
     se = interval.se or half / critical_value(0.05)
-    return half + (critical_value(2 * (1 - power)) if 0.5 < power < 1 else 0.0) * se
+    return minimum_detectable(se, power, critical=half / se) if se > 0 else None
 
 
 def check_dilution(units: int, triggered: int) -> HealthCheck:
