@@ -143,7 +143,7 @@ metrics:
   latest: {amount: last(purchase.size), per: week, over: first 28 days, missing: zero, value: max}
   share_hd: {did: mean(purchase.hd) >= 50%, over: first 14 days}
   variety: {did: distinct(article_read.article) >= 3, over: first 14 days}
-  l28: {amount: days(app_open), over: first 28 days, show: histogram}
+  l28: {amount: days(app_open), over: first 28 days, show: histogram, test: brunner_munzel}
   visits: {amount: sessions(app_open) + count(like), over: first 14 days}
   recency: {did: days_since(purchase) <= 30 and like between 1 and 9, over: last 28 days}
   tenured: {ratio: {of: like, to: days(app_open)}, over: lifetime}
@@ -223,14 +223,13 @@ dates: {start: 2026-03-02, enroll_until: 2026-03-15, end: 2026-04-12}
 as_of: 2026-05-01
 population: {only: 'country in (ES, MX)', exclude: staff is true}
 mixed_exposure: first
-cluster: people.village
 segments: [plan, people.age, level before 28 days, (like >= 5) before 28 days]
 metrics:
   goal: [engaged_weeks]
   guardrail: [spending, {crash_free: {margin: 0.2%, detect: 1%}}]
   secondary: [recommend, per_device]
   explore: [checkout, ambassadors]
-plan: {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%, correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%}
+plan: {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%, correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%, lift: log}
 decide:
   roll_back: any guardrail is harmed or any goal is worse
   ship: every goal is better and every guardrail is safe
@@ -241,9 +240,24 @@ drivers: {of: spending, by: [engaged_weeks, recommend]}
 changes: [dwell model retrained]
 """
 
+CLUSTERED = """\
+# Whole clusters, beside which nothing may count units one by one.
+experiment: villages
+owner: field-team
+hypothesis: Neighbours help each other.
+unit: user
+exposure: {source: flags, flag: feed-ranker}
+variants: {control: {key: off, share: 50%}, dwell: {key: v3, share: 50%}}
+baseline: control
+dates: {start: 2026-03-02, end: 2026-04-12}
+cluster: people.village
+metrics: {goal: [crash_free]}
+"""
+
 WHOLE = {
     "abtest.yml": PROJECT,
     "events.yml": EVENTS,
     "metrics/all.yml": METRICS,
     "experiments/ranker_v3.yml": EXPERIMENT,
+    "experiments/villages.yml": CLUSTERED,
 }
