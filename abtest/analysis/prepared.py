@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abtest.analysis.result import SourceInfo
+from abtest.language.canonical import events_of
 from abtest.language.conditions import Attribute
 from abtest.language.model import Column, Event, Group, Metric, Segment
 from abtest.metrics.covariates import Covariate, NotAdjusted
@@ -49,7 +50,8 @@ class Prepared:
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
-        return make_plan((*self.metrics, *self.hidden), self.events, extents, zone)
+        dating = {self.events[e].source for m in self.metrics for e in events_of(m)}
+        return make_plan((*self.metrics, *self.hidden), self.events, extents, zone, dating)
 
     def inputs(self) -> Inputs:
         """What the metrics are computed from."""

@@ -236,13 +236,19 @@ def sources_of(metric: Metric, events: Mapping[str, Event]) -> tuple[str, ...]:
 
 
 def make_plan(
-    metrics: Iterable[Metric], events: Mapping[str, Event], extents: Mapping[str, Extent], zone: str = "UTC"
+    metrics: Iterable[Metric],
+    events: Mapping[str, Event],
+    extents: Mapping[str, Extent],
+    zone: str = "UTC",
+    dating: Iterable[str] | None = None,
 ) -> Plan:
     """The plan of all metrics. `events` name the log in which they stand, `extents` how far each log reaches.
 
     Answers come when they come: a metric is as complete as the logs of events allow, and only where there are none as
-    its answers do.
+    its answers do. `dating` are the logs that may say so, all of them without it: a log that only serves adjustment dates
+    nothing.
     """
+    known = set(extents) if dating is None else set(dating)
     counters: dict[Grid, dict[str, dict[Counter, None]]] = {}
     found: dict[str, list[Task]] = {"tasks": [], "funnels": [], "times": [], "spots": []}
     columns: list[Metric] = []
@@ -253,7 +259,7 @@ def make_plan(
             columns.append(metric)
             continue
         own = [s for s in sources_of(metric, events) if s not in answers]
-        read = own or [s for s in extents if s not in answers] or list(sources_of(metric, events))
+        read = own or [s for s in extents if s in known and s not in answers] or list(sources_of(metric, events))
         # Answers have no first date before which nobody could have answered.
         first = max((extents[s].first for s in own), default=LONG_AGO)
         reach = Extent(first, min(extents[s].last for s in read))

@@ -69,8 +69,9 @@ def metric_yaml(
             lines, restricted = _group(c, words, c.of((*groups, groups[-1])))
         case _:
             lines, restricted = _survey(c, words)
+    among = _among(c, restricted)
     adjusted = _adjust(c, () if kind == "quantile" else earlier, words, kind != "quantile")
-    more = [*_among(c, restricted), *adjusted, f"better: {c.of(('higher', 'lower'))}"]
+    more = [*among, *adjusted, f"better: {c.of(('higher', 'lower'))}"]
     return "\n".join([f"  {name}:", *(f"    {line}" for line in (*lines, *more))]) + "\n"
 
 
