@@ -55,7 +55,8 @@ def before_values(case: Case, project: Project) -> tuple[Wanted, dict[str, Metri
     experiment = project.experiments[case.experiment]
     covariates, _ = find_covariates(metrics_of(project, experiment), project, experiment)
     before = {c.metric.name: c.metric for own in covariates.values() for c in own if c.metric is not None}
-    read = {project.events[e].source for m in metrics_of(project, experiment) for e in events_of(m)}
+    every = (*metrics_of(project, experiment), *before.values())
+    read = {project.events[e].source for m in every for e in events_of(m)}
     sources = {name: source for name, source in case.sources.items() if name in read}
     found = {
         name: evaluate(metric, project.events, sources, case.rows, case.exposures, case.setting, case.attributes)
