@@ -229,7 +229,9 @@ metrics:
   guardrail: [spending, {crash_free: {margin: 0.2%, detect: 1%}}]
   secondary: [recommend, per_device]
   explore: [checkout, ambassadors]
-plan: {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%, correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%, lift: log}
+plan:
+  {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%,
+   correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%, lift: log}
 decide:
   roll_back: any guardrail is harmed or any goal is worse
   ship: every goal is better and every guardrail is safe
