@@ -71,7 +71,8 @@ def critical_value(alpha: float, df: float = math.inf) -> float:
         raise ValueError(f"degrees of freedom must be positive, got {df!r}")
     # Asked for the lower tail and mirrored, so that a tiny alpha is never turned into 1 - alpha/2, which rounds to 1.
     lower = special.ndtri(alpha / 2.0) if math.isinf(df) else special.stdtrit(df, alpha / 2.0)
-    return -float(lower)
+    # The lower tail is negative; its absolute value keeps that true where the quantile overflows to +inf (alpha of 1e-300).
+    return abs(float(lower))
 
 
 def chi_square_upper(statistic: float, df: float) -> float:

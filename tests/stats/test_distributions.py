@@ -28,6 +28,8 @@ def test_infinite_degrees_of_freedom_are_the_normal() -> None:
 def test_far_tails_do_not_become_zero() -> None:
     assert two_sided(12.0) == pytest.approx(3.552964e-33, rel=1e-6)  # 2 Phi(-12)
     assert critical_value(1e-20) == pytest.approx(9.336, abs=1e-3)
+    # An alpha beyond the range of the quantile makes the interval endless, never turned around.
+    assert all(critical_value(1e-300, df) > 1e9 for df in (1.0, 3.0, 5.0, 7.0, 10.0))
 
 
 def test_chi_square_tail() -> None:
