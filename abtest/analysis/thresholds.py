@@ -26,6 +26,8 @@ PRE_NOTE_P, PRE_FAIL_P = 0.05, 0.001
 LOSS_NOTE_P, LOSS_FAIL_P = 0.01, 0.001
 LOSS_DIFFERENCE = 0.01
 """A difference in row loss below one point between variants never fails."""
+LOSS_UNITS = 10.0
+"""Nor does one where the smaller variant should have fewer units than this that lose rows: so few are never normal."""
 ROW_LOSS_NOTE = 0.01
 MISSING_NOTE, MISSING_NOTE_P = 0.05, 0.01
 SILENT_NOTE_P, SILENT_DIFFERENCE = 0.001, 0.02

@@ -215,6 +215,7 @@ class Experiment:
     trigger: Trigger | None = None
     value: str | None = None
     drivers: Drivers | None = None
+    mechanism: tuple[str, ...] = ()
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

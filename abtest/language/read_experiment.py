@@ -63,6 +63,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         inner.done()
     metrics = _metrics(fields, problems)
     plan = _plan(fields, problems)
+    mechanism = fields.texts("mechanism")
     mixed: Any = fields.choice("mixed_exposure", ("drop", "first")) or "drop"
     experiment = Experiment(
         id=name,
@@ -91,10 +92,11 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         trigger=read_trigger(fields),
         value=fields.text("value"),
         drivers=read_drivers(fields, problems),
+        mechanism=tuple(dict.fromkeys(t.value for t in mechanism)),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),
         place=name_node.place if name_node else node.place,
-        places=_places(node),
+        places=(*_places(node), *((f"mechanism.{t.value}", t.place) for t in mechanism)),
     )
     fields.done(_LATER)
     if not experiment.owner:

@@ -1,4 +1,4 @@
-"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value` and `drivers`."""
+"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value`, `drivers`, `mechanism`."""
 
 from __future__ import annotations
 
@@ -133,6 +133,16 @@ def check_drivers(experiment: Experiment, metrics: Mapping[str, Metric], problem
             kind = "quantile" if metric.quantile is not None else "ratio"
             hint = "Use what it is made of."
             problems.error("E418", f"drivers: {name} is a {kind}, so a unit has no value of it", place, hint)
+
+
+def check_mechanism(experiment: Experiment, problems: Problems) -> None:
+    """What the goals should move by is in the experiment, and no goal itself."""
+    goals = {u.name for u in experiment.metrics if u.role == "goal"}
+    for name in experiment.mechanism:
+        place = experiment.at(f"mechanism.{name}")
+        if _known(name, "mechanism", place, experiment, problems) and name in goals:
+            hint = "Name a step between the change and the goal, such as a secondary metric."
+            problems.error("E418", f"mechanism: {name} is a goal, which cannot be its own mechanism", place, hint)
 
 
 def _known(name: str, key: str, place: Place, experiment: Experiment, problems: Problems) -> bool:

@@ -22,7 +22,13 @@ from abtest.language.model import (
     Window,
     Written,
 )
-from abtest.language.resolve_beside import check_drivers, check_trigger_window, check_value, resolve_trigger
+from abtest.language.resolve_beside import (
+    check_drivers,
+    check_mechanism,
+    check_trigger_window,
+    check_value,
+    resolve_trigger,
+)
 from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
 from abtest.language.resolve_parts import home_of
 from abtest.language.statistical_tests import WITHOUT_MARGIN
@@ -86,6 +92,7 @@ def resolve_experiment(
         check_value(experiment, metrics, problems)
     if experiment.drivers is not None:
         check_drivers(experiment, metrics, problems)
+    check_mechanism(experiment, problems)
     for rule in experiment.decide:
         for quantifier, name, _ in rule.tests:
             if quantifier == "metric" and name not in {u.name for u in experiment.metrics}:

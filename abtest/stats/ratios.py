@@ -7,8 +7,9 @@ import math
 import sys
 
 from abtest.stats.contrast import Arm, contrast, point_lift
+from abtest.stats.distributions import two_sided
 from abtest.stats.inference import Inference, no_test
-from abtest.stats.moments import PairMoments
+from abtest.stats.moments import Moments, PairMoments
 
 
 def ratio_arm(pair: PairMoments) -> Arm:
@@ -58,3 +59,47 @@ def delta(
         rt, rc = treatment.x.mean / treatment.y.mean, control.x.mean / control.y.mean
         return no_test("one_unit", "delta", rt - rc, point_lift(rt, rc))
     return contrast(ratio_arm(treatment), ratio_arm(control), method="delta", alpha=alpha, critical=critical)
+
+
+def equal_ratios(first: PairMoments, second: PairMoments) -> float | None:
+    """The p-value of "both ratios are one", with the spread of both arms pooled around that one ratio (a score test).
+
+    Where the numerator is rare, an arm in which it is missing by chance has no spread of its own, and `delta` then takes
+    the other's for all there is; here both share it. With a denominator of 1 and a numerator of 0 or 1 it is Pearson's
+    chi-square of the 2 x 2 table (Rao 1948, the score test of a binomial). None below two units, without a denominator
+    or without any spread.
+
+    >>> from abtest.stats.moments import pair_of
+    >>> ones, none = pair_of([1.0] * 12 + [0.0] * 8, [1.0] * 20), pair_of([1.0] * 5 + [0.0] * 15, [1.0] * 20)
+    >>> round(equal_ratios(ones, none), 6)
+    0.025161
+    """
+    arms = (first, second)
+    below = [arm.n * arm.y.mean for arm in arms]
+    if min(arm.n for arm in arms) < 2 or min(below) <= 0.0:
+        return None
+    ratio = math.fsum(arm.n * arm.x.mean for arm in arms) / math.fsum(below)
+    squares = math.fsum(_around(arm, ratio) for arm in arms)
+    n = first.n + second.n
+    variance = squares / n * math.fsum(arm.n / b**2 for arm, b in zip(arms, below, strict=True))
+    if variance <= 0.0:
+        return None
+    return two_sided((first.x.mean / first.y.mean - second.x.mean / second.y.mean) / math.sqrt(variance))
+
+
+def _around(pair: PairMoments, ratio: float) -> float:
+    """The sum of (x - ratio y)^2."""
+    off = pair.x.mean - ratio * pair.y.mean
+    within = pair.x.m2 - 2.0 * ratio * pair.cross + ratio * ratio * pair.y.m2
+    return max(0.0, within) + pair.n * off * off
+
+
+def effective_units(*parts: Moments) -> float:
+    """By how many units, as if of equal weight, a total is made: (sum x)^2 / sum x^2 (Kish 1965); 0 without any.
+
+    >>> from abtest.stats.moments import moments_of
+    >>> effective_units(moments_of([0.0, 0.0, 5.0, 5.0]))
+    2.0
+    """
+    squares = math.fsum(m.m2 + m.n * m.mean**2 for m in parts)
+    return math.fsum(m.n * m.mean for m in parts) ** 2 / squares if squares > 0.0 else 0.0

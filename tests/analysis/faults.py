@@ -47,6 +47,7 @@ metrics:
   spend: {{amount: sum(buy.revenue), over: first 7 days, better: higher, margin: 90%}}
   score: {{column: crm.score, better: higher, margin: 90%}}
   visits: {{amount: visit, over: first 7 days}}
+  likers: {{did: like >= 3, over: first 7 days}}
   nps: {{survey: nps, over: first 7 days}}
 """
 EXPERIMENT = """
@@ -64,7 +65,8 @@ segments: [country]
 metrics:
   goal: [likes, per_open]
   guardrail: [spend, score]
-  secondary: [visits, nps]
+  secondary: [visits, nps, likers]
+mechanism: [likers]
 plan: {detect: 60%}
 """
 OTHER = "metrics: {goal: [likes]}\n"
@@ -409,6 +411,9 @@ FAULTS: dict[str, Fault] = {
     "two days lost": Fault((("time_gaps", "app", "note"),), rows=_two_days_lost),
     "salt of the older experiment": Fault((("carry_over", "older", "fail"),), each(_same_salt)),
     "only one country reacts": Fault((("dominance", "likes", "note"),), each(_only_portugal)),
+    "goal without its mechanism": Fault(
+        (("mechanism", "likes", "note"),), say("mechanism: [likers]", "mechanism: [visits]")
+    ),
     "treatment is asked more": Fault((("response", "nps", "note"),), each(_asked_more)),
 }  # fmt: skip
 

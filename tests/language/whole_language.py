@@ -239,6 +239,7 @@ decide:
 trigger: (app_open >= 1) in first 28 days
 value: spending
 drivers: {of: spending, by: [engaged_weeks, recommend]}
+mechanism: [recommend, checkout]
 changes: [dwell model retrained]
 """
 

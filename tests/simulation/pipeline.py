@@ -24,7 +24,7 @@ FULL = {"half": 5, "tenth": 2, "many": 3}
 WORLDS = 20
 FAST = {"half": 1, "many": 1}
 
-SMALLEST = "by the smallest p-value of all treatments"
+SMALLEST = "by the smallest p-value, times the number of treatments"
 METRICS: Mapping[str, str] = {
     "order_value": "in arms of 100 some ten people buy; nothing is noted, the metric is secondary",
     "revenue": "skewness about 10, arms of 1100 and 100; `skewness` is noted",
@@ -45,7 +45,7 @@ MEASURES: Mapping[str, tuple[str, float, Promise, str]] = {
         "verdict: don't decide, a check failed",
         0.002,
         "at most",
-        "two checks at 0.001; with several treatments `unit_loss` takes the smallest p-value",
+        "two checks at 0.001 each",
     ),
     "srm": ("`srm`, note or worse", 0.01, "exactly", ""),
     "unit_loss": ("`unit_loss`, note or worse", 0.01, "exactly", SMALLEST),

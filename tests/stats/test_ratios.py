@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from abtest.stats.contrast import Arm
 from abtest.stats.inference import Estimate
 from abtest.stats.means import welch
 from abtest.stats.moments import PairMoments, moments_of, pair_of
-from abtest.stats.ratios import delta, ratio_arm
+from abtest.stats.ratios import delta, effective_units, equal_ratios, ratio_arm
 
 from .samples import RATIO_CONTROL, RATIO_TREATMENT, pairs
 
@@ -113,3 +114,38 @@ def test_own_critical_value() -> None:
     assert result.absolute is not None
     assert result.absolute.high == pytest.approx(0.1698113 + 3 * 0.0649268, abs=1e-6)
     assert not math.isnan(result.absolute.estimate)
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=60), st.lists(st.booleans(), min_size=2, max_size=60))
+def test_equal_ratios_of_shares_is_the_chi_square_of_the_table(one: list[bool], other: list[bool]) -> None:
+    arms = [np.array(a, dtype=float) for a in (one, other)]
+    found = equal_ratios(*(pair_of(a, np.ones_like(a)) for a in arms))
+    if len({*one, *other}) == 1:
+        assert found is None
+        return
+    table = [[a.sum(), (1 - a).sum()] for a in arms]
+    assert found == pytest.approx(scipy.stats.chi2_contingency(table, correction=False).pvalue, rel=1e-7, abs=1e-14)
+
+
+def test_equal_ratios_needs_units_a_denominator_and_spread() -> None:
+    good = pair_of([1.0, 0.0, 2.0], [2.0, 2.0, 3.0])
+    assert equal_ratios(good, pair_of([1.0], [1.0])) is None
+    assert equal_ratios(good, pair_of([1.0, 1.0], [0.0, 0.0])) is None
+    assert equal_ratios(pair_of([1.0, 2.0], [2.0, 4.0]), pair_of([3.0, 2.0], [6.0, 4.0])) is None
+    assert equal_ratios(good, good) == 1.0
+
+
+def test_an_arm_that_lacks_a_rare_numerator_does_not_alarm() -> None:
+    """4 of 100 against none of 40: the other arm's spread alone would call that a clear difference."""
+    many, few = pair_of([1.0] * 4 + [0.0] * 96, [10.0] * 100), pair_of([0.0] * 40, [10.0] * 40)
+    alone, pooled = delta(few, many).p_value, equal_ratios(few, many)
+    assert alone is not None
+    assert pooled is not None
+    assert alone < 0.05 < pooled
+
+
+@given(st.lists(st.floats(0.1, 1e3), min_size=1, max_size=30))
+def test_effective_units_lie_between_one_and_all(values: list[float]) -> None:
+    found = effective_units(moments_of(values))
+    assert 1 - 1e-9 <= found <= len(values) * (1 + 1e-9)
+    assert effective_units(moments_of([0.0])) == 0.0

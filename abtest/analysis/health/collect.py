@@ -241,4 +241,6 @@ def _beside(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         f.engine, f.project, e, f.prepared, f.values, definitions, f.grid, f.binary, f.setting, f.project.min_cell
     )
     reasons["concurrent"] = "no_other"
+    reasons["mechanism"] = "not_clear" if e.mechanism else "no_mechanism"
+    found += comparability.mechanism_checks(f.metrics, e.mechanism, e.plan.alpha)
     return found + comparability.concurrent_checks(crossings)

@@ -130,3 +130,17 @@ def concurrent_checks(crossings: Sequence[tuple[str, SegmentResult]]) -> list[He
         level: HealthLevel = "note" if p < t.CONCURRENT_P else "pass"
         found.append(HealthCheck("concurrent", "metric", name, level, None, {"p_value": p, "other": other}))
     return found
+
+
+def mechanism_checks(metrics: Sequence[MetricResult], mechanism: Sequence[str], alpha: float) -> list[HealthCheck]:
+    """Per goal that moved clearly: did any metric of `mechanism` move in the same variant? Either direction will do,
+    and uncorrected: many weak signs of a mechanism should silence the note rather than one raise it."""
+    tested = [c for m in metrics if m.key in mechanism for c in m.comparisons if c.p_value is not None]
+    moved = {c.variant for c in tested if c.p_value is not None and c.p_value < alpha}
+    found = []
+    for goal in (m for m in metrics if m.role == "goal"):
+        clear = {c.variant for c in goal.comparisons if c.state in ("better", "worse")} & {c.variant for c in tested}
+        if clear:
+            level: HealthLevel = "pass" if clear <= moved else "note"
+            found.append(HealthCheck("mechanism", "metric", goal.key, level, None, {}))
+    return found

@@ -11,7 +11,7 @@ from abtest.analysis.dates import iso
 from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Number
 from abtest.stats.moments import PairMoments
-from abtest.stats.ratios import delta
+from abtest.stats.ratios import effective_units, equal_ratios
 from abtest.stats.tables import homogeneity
 
 Facts = dict[str, Number | str | None]
@@ -37,14 +37,19 @@ class Log:
 def check_unit_loss(source: str, losses: Mapping[str, PairMoments], baseline: str) -> HealthCheck:
     """Share of rows lost (bad time, duplicates), compared per unit: rows of one unit are not independent."""
     control = losses.get(baseline)
-    tests = [delta(pair, control) for v, pair in losses.items() if v != baseline and control is not None]
-    found = [(x.p_value, x.absolute.estimate) for x in tests if x.p_value is not None and x.absolute is not None]
+    found: list[tuple[float, float, float]] = []
+    for variant, pair in losses.items():
+        p_value = equal_ratios(pair, control) if variant != baseline and control is not None else None
+        if p_value is not None and control is not None:
+            difference = pair.x.mean / pair.y.mean - control.x.mean / control.y.mean
+            smaller = min(pair.n, control.n) / (pair.n + control.n)
+            found.append((p_value, difference, smaller * effective_units(pair.x, control.x)))
     if not found:
         return HealthCheck("unit_loss", "experiment", source, "pass", None, {"p_value": None, "share": 0.0})
-    p, difference = min(found)
+    p, difference, losing = min(found)
     p = min(1.0, p * len(found))
     level: HealthLevel = "pass"
-    if p < t.LOSS_FAIL_P and abs(difference) >= t.LOSS_DIFFERENCE:
+    if p < t.LOSS_FAIL_P and abs(difference) >= t.LOSS_DIFFERENCE and losing >= t.LOSS_UNITS:
         level = "fail"
     elif p < t.LOSS_NOTE_P:
         level = "note"

@@ -56,7 +56,7 @@ CHECKS: tuple[Check, ...] = (
     Check(5, "exposure_timing", "experiment", "before", "fail", ("TIMING_NOTE_P", "TIMING_FAIL_P", "TIMING_DIFFERENCE")),
     Check(6, "pre_period", "metric", "before", "fail", ("PRE_NOTE_P", "PRE_FAIL_P")),
     Check(7, "row_loss", "experiment", "pipeline", "note", ("ROW_LOSS_NOTE",)),
-    Check(7, "unit_loss", "experiment", "pipeline", "fail", ("LOSS_NOTE_P", "LOSS_FAIL_P", "LOSS_DIFFERENCE")),
+    Check(7, "unit_loss", "experiment", "pipeline", "fail", ("LOSS_NOTE_P", "LOSS_FAIL_P", "LOSS_DIFFERENCE", "LOSS_UNITS")),
     Check(7, "silent_units", "experiment", "after", "note", ("SILENT_NOTE_P", "SILENT_DIFFERENCE")),
     Check(7, "missing_units", "metric", "after", "note", ("MISSING_NOTE", "MISSING_NOTE_P")),
     Check(7, "bad_number", "experiment", "pipeline", "note"),
@@ -91,7 +91,7 @@ CHECKS: tuple[Check, ...] = (
     Check(24, "cluster_counts", "metric", "plan", "note"),
     Check(25, "dominance", "metric", "after", "note", ("DOMINANCE_SHARE", "DOMINANCE_UNITS", "DOMINANCE_P")),
     Check(26, "response", "metric", "after", "note", ("RESPONSE_P",)),
-    Check(27, "mechanism", "metric", "after", "note", (), "no_mechanism"),
+    Check(27, "mechanism", "metric", "after", "note"),
 )  # fmt: skip
 
 COUNTS_UNITS = (
