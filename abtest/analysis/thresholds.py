@@ -23,6 +23,9 @@ TIMING_DIFFERENCE = 0.1
 """Days. A smaller difference in the mean day of exposure never fails."""
 PRE_NOTE_P, PRE_FAIL_P = 0.05, 0.001
 """After Benjamini-Hochberg over all metrics and what they are adjusted by."""
+PRE_UNITS = 10.0
+"""A difference before exposure never fails where the smaller variant should be made by fewer units than this, as if of equal
+weight: the mean of so few is too skewed for small p-values."""
 LOSS_NOTE_P, LOSS_FAIL_P = 0.01, 0.001
 LOSS_DIFFERENCE = 0.01
 """A difference in row loss below one point between variants never fails."""

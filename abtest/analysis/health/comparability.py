@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from abtest.analysis import thresholds as t
 from abtest.analysis.adjusting import Covaried
 from abtest.analysis.arms import Arm
 from abtest.analysis.result import HealthCheck, HealthLevel, MetricResult, Number, SegmentResult
 from abtest.stats.means import welch
-from abtest.stats.moments import Moments
+from abtest.stats.moments import Moments, PairMoments
 from abtest.stats.multiplicity import benjamini_hochberg
+from abtest.stats.ratios import effective_units, equal_ratios
 from abtest.stats.tables import homogeneity, merge_rare
 
 Facts = dict[str, Number | str | None]
@@ -22,40 +25,60 @@ def pre_period_checks(arms: Mapping[str, Mapping[str, Arm]], baseline: str) -> l
     """What metrics are adjusted by, compared between variants: before exposure there is no effect yet.
 
     `arms` per metric. One family over metrics, covariates and treatments. Where units lack a value of the metric
-    afterwards, those who have one may differ because of the treatment: then a note at most.
+    afterwards, those who have one may differ because of the treatment: then a note at most. So it is where a few units
+    make the total of the smaller variant: Welch's spread of a small, skewed variant is too small just when its mean is,
+    so a failure needs the spread of both together to agree.
     """
-    tests: list[tuple[str, str, float]] = []
+    tests: list[tuple[str, str, _Difference]] = []
     for name, own in arms.items():
         control = own[baseline].covaried
         for variant, arm in own.items():
             if variant != baseline and arm.covaried is not None and control is not None:
-                tests += [(name, label, p) for label, p in _differences(arm.covaried, control)]
-    adjusted = benjamini_hochberg([p for _, _, p in tests])
+                tests += [(name, label, found) for label, found in _differences(arm.covaried, control)]
+    adjusted = benjamini_hochberg([d.p_value for _, _, d in tests])
+    pooled = benjamini_hochberg([d.pooled for _, _, d in tests])
     worst: dict[str, tuple[float, str]] = {}
-    for (name, label, _), p in zip(tests, adjusted, strict=True):
-        if p is not None:
-            worst[name] = min(worst.get(name, (2.0, "")), (p, label))
+    failed: set[str] = set()
+    for (name, label, difference), p, together in zip(tests, adjusted, pooled, strict=True):
+        assert p is not None
+        assert together is not None
+        worst[name] = min(worst.get(name, (2.0, "")), (p, label))
+        if max(p, together) < t.PRE_FAIL_P and difference.units >= t.PRE_UNITS:
+            failed.add(name)
     found = []
     for name, (p, label) in worst.items():
         selected = any(a.missing for a in arms[name].values())
-        level: HealthLevel = "fail" if p < t.PRE_FAIL_P and not selected else "note" if p < t.PRE_NOTE_P else "pass"
+        level: HealthLevel = "fail" if name in failed and not selected else "note" if p < t.PRE_NOTE_P else "pass"
         found.append(HealthCheck("pre_period", "metric", name, level, None, {"p_value": p, "covariate": label}))
     return found
 
 
-def _differences(treatment: Covaried, control: Covaried) -> list[tuple[str, float]]:
+@dataclass(frozen=True)
+class _Difference:
+    """One covariate in two variants: p with a spread each and with one of both, and by how many units, as if of equal
+    weight, the smaller variant should be made."""
+
+    p_value: float
+    pooled: float
+    units: float
+
+
+def _differences(treatment: Covaried, control: Covaried) -> list[tuple[str, _Difference]]:
     if treatment.strata or control.strata:
         counts = [{name: m.n for name, m in arm.strata} for arm in (treatment, control)]
         names = sorted({*counts[0], *counts[1]})
         p = homogeneity(merge_rare([[c.get(n, 0) for n in names] for c in counts])[0]).p_value
-        return [] if p is None else [("", p)]
+        return [] if p is None else [("", _Difference(p, p, math.inf))]
     found = []
     for i, label in enumerate(treatment.labels):
         if label.endswith(UNKNOWN) or treatment.matrix is None or control.matrix is None:
             continue
         one, other = (Moments(m.n, m.mean[i + 1], max(0.0, m.cross[i + 1][i + 1])) for m in (treatment.matrix, control.matrix))  # fmt: skip
         p = welch(one, other).p_value
-        found += [] if p is None else [(label, p)]
+        together = equal_ratios(*(PairMoments(m.n, m, Moments(m.n, 1.0, 0.0), 0.0) for m in (one, other)))
+        if p is not None and together is not None:
+            units = effective_units(one, other) * min(one.n, other.n) / (one.n + other.n)
+            found.append((label, _Difference(p, together, units)))
     return found
 
 

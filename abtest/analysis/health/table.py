@@ -54,7 +54,7 @@ CHECKS: tuple[Check, ...] = (
     Check(4, "exposure_days", "experiment", "pipeline", "note", ("GAP_EXPECTED",)),
     Check(4, "exposure_step", "experiment", "pipeline", "note", ("STEP_FACTOR", "STEP_UNITS")),
     Check(5, "exposure_timing", "experiment", "before", "fail", ("TIMING_NOTE_P", "TIMING_FAIL_P", "TIMING_DIFFERENCE")),
-    Check(6, "pre_period", "metric", "before", "fail", ("PRE_NOTE_P", "PRE_FAIL_P")),
+    Check(6, "pre_period", "metric", "before", "fail", ("PRE_NOTE_P", "PRE_FAIL_P", "PRE_UNITS")),
     Check(7, "row_loss", "experiment", "pipeline", "note", ("ROW_LOSS_NOTE",)),
     Check(7, "unit_loss", "experiment", "pipeline", "fail", ("LOSS_NOTE_P", "LOSS_FAIL_P", "LOSS_DIFFERENCE", "LOSS_UNITS")),
     Check(7, "silent_units", "experiment", "after", "note", ("SILENT_NOTE_P", "SILENT_DIFFERENCE")),
