@@ -75,6 +75,29 @@ def contrast(
     )
 
 
+def normal_inference(estimate: float, se: float, *, method: str, alpha: float, beyond: str) -> Inference:
+    """One estimate with a known standard error `se` > 0 and no baseline to be relative to: z, its p-value and interval.
+
+    `beyond` is the reason where z or a bound is beyond the largest float.
+
+    >>> normal_inference(1.0, 0.5, method="z", alpha=0.05, beyond="too_large").p_value.__round__(6)
+    0.0455
+    """
+    quantile = critical_value(alpha)
+    if not (math.isfinite(estimate / se) and math.isfinite(abs(estimate) + quantile * se)):
+        return no_test(beyond, method, relative_reason="no_baseline")
+    return Inference(
+        status="ok",
+        reason=None,
+        method=method,
+        absolute=Estimate(estimate, estimate - quantile * se, estimate + quantile * se, se),
+        relative_reason="no_baseline",
+        statistic=estimate / se,
+        p_value=two_sided(estimate / se),
+        critical=quantile,
+    )
+
+
 def point_lift(treatment: float, control: float) -> float | None:
     """treatment / control - 1, or None where the control is not above zero.
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from abtest.stats.distributions import chi_square_upper, critical_value, two_sided
+from abtest.stats.contrast import normal_inference
+from abtest.stats.distributions import chi_square_upper, critical_value
 from abtest.stats.inference import Estimate, Inference, Status, no_test
 from abtest.stats.lift import FiellerSet
 
@@ -125,19 +126,7 @@ def pair_z(first: Estimate, second: Estimate, *, alpha: float = 0.05, cov: float
     if size == 0.0:
         known = difference if math.isfinite(difference) else None
         return no_test("zero_variance", "pair_z", known, relative_reason="no_baseline")
-    quantile = critical_value(alpha)
-    if not (math.isfinite(difference / size) and math.isfinite(abs(difference) + quantile * size)):
-        return no_test("too_far_apart", "pair_z", relative_reason="no_baseline")
-    return Inference(
-        status="ok",
-        reason=None,
-        method="pair_z",
-        absolute=Estimate(difference, difference - quantile * size, difference + quantile * size, size),
-        relative_reason="no_baseline",
-        statistic=difference / size,
-        p_value=two_sided(difference / size),
-        critical=quantile,
-    )
+    return normal_inference(difference, size, method="pair_z", alpha=alpha, beyond="too_far_apart")
 
 
 def shrink(effects: Sequence[float], ses: Sequence[float]) -> Shrunken:

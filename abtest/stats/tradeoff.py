@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from abtest.stats.contrast import Arm, contrast
-from abtest.stats.distributions import check_alpha, chi_square_upper, critical_value, two_sided
+from abtest.stats.contrast import Arm, contrast, normal_inference
+from abtest.stats.distributions import check_alpha, chi_square_upper, critical_value
 from abtest.stats.heterogeneity import root_set
 from abtest.stats.inference import Estimate, Inference, Status, no_test
 from abtest.stats.margins import Better
@@ -219,19 +219,7 @@ def utility(joint: JointEffect, weight_engagement: float, weight_revenue: float,
         return no_test("too_large", "utility", relative_reason="no_baseline")
     if se <= 1e-15 * (abs(s_e) + abs(s_r)):
         return no_test("zero_variance", "utility", estimate, relative_reason="no_baseline")
-    quantile = critical_value(alpha)
-    if not (math.isfinite(estimate / se) and math.isfinite(abs(estimate) + quantile * se)):
-        return no_test("too_large", "utility", relative_reason="no_baseline")
-    return Inference(
-        status="ok",
-        reason=None,
-        method="utility",
-        absolute=Estimate(estimate, estimate - quantile * se, estimate + quantile * se, se),
-        relative_reason="no_baseline",
-        statistic=estimate / se,
-        p_value=two_sided(estimate / se),
-        critical=quantile,
-    )
+    return normal_inference(estimate, se, method="utility", alpha=alpha, beyond="too_large")
 
 
 def exchange_rate(joint: JointEffect, *, alpha: float = 0.05) -> ExchangeRate:
