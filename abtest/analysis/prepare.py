@@ -16,6 +16,7 @@ from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
+from abtest.metrics.halves import Halves, halves_of
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
@@ -90,7 +91,9 @@ class _Reader:
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
         raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
         trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw)
+        self.halves = _halves(metrics, experiment) if adjusted else {}
+        halves = (m for h in self.halves.values() for m in (h.early, h.late))
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *halves)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
@@ -139,6 +142,7 @@ class _Reader:
             self.unadjusted,
             attributes,
             clusters,
+            self.halves,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -391,6 +395,15 @@ class _Reader:
         self.infos[source.name] = SourceInfo(
             source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last)
         )
+
+
+def _halves(metrics: Iterable[Metric], experiment: Experiment) -> dict[str, Halves]:
+    """Of goals and guardrails that have some; where clusters were randomised, units cannot be compared."""
+    deciding = {u.name for u in experiment.metrics if u.role in ("goal", "guardrail")}
+    if experiment.cluster is not None:
+        return {}
+    found = ((m.name, halves_of(m)) for m in metrics if m.name in deciding)
+    return {name_: halves for name_, halves in found if halves is not None}
 
 
 def _columns_of(metric: Metric) -> Iterable[Column]:

@@ -209,6 +209,14 @@ class Wording:
 
     # Changes
 
+    def effect(self, metric: MetricResult, value: float) -> str:
+        """A difference in the metric's own unit, with its sign."""
+        decimals = self._decimals(metric, (value,))
+        if metric.unit_of_value in ("share", "points"):
+            scaled = 100 * value if metric.unit_of_value == "share" else value
+            return self.words("units.points", n=self.numbers.fixed(scaled, decimals, sign=True))
+        return self.quantity(metric.unit_of_value, value, decimals, sign=True)
+
     @property
     def early(self) -> bool:
         """A plan with one look, read before its end: then only the always-valid band may be read."""
