@@ -21,6 +21,7 @@ from abtest.analysis.effects import Equivalence as Equivalence
 from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
+from abtest.analysis.lineage import Iteration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -342,6 +343,7 @@ class Result:
     triggered: Triggered | None = None
     value: Value | None = None
     drivers: DriverResult | None = None
+    iterations: tuple[Iteration, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -17,6 +17,7 @@ from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
+from abtest.analysis.iterations import iterations_of
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
@@ -64,12 +65,32 @@ def analyse(
     options: Options = Options(),
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
+    earlier: Mapping[str, Result] | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
+
+    The iterations before it are computed too; results that are there already come as `earlier`, by id.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
+    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice)
+
+    def compute(before: Experiment) -> Result:
+        return analyse_alone(project, before, options=options, progress=lambda s: progress(f"{before.title}: {s}"))
+
+    return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+
+
+def analyse_alone(
+    project: Project,
+    experiment: Experiment,
+    *,
+    options: Options = Options(),
+    progress: Progress = lambda _: None,
+    notice: Progress = lambda _: None,
+) -> Result:
+    """As `analyse`, without a look at iterations before."""
     engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
     try:
         return _Run(engine, project, experiment, options, progress, notice).result()

@@ -9,6 +9,7 @@ from abtest.reports.adjusted import goal_lead, worth
 from abtest.reports.appendix import Plain
 from abtest.reports.beside import drivers_section, triggered_section, value_section
 from abtest.reports.evidence import Evidence as Evidence
+from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
@@ -94,6 +95,7 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "iterations": iterations_section,
             "triggered": triggered_section,
             "value": value_section,
             "drivers": drivers_section,
