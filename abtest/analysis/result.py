@@ -22,6 +22,7 @@ from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 from abtest.analysis.lineage import Iteration
+from abtest.analysis.projections import TargetResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -344,6 +345,7 @@ class Result:
     value: Value | None = None
     drivers: DriverResult | None = None
     iterations: tuple[Iteration, ...] = ()
+    targets: tuple[TargetResult, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -11,7 +11,7 @@ from abtest.language.clusters import read_cluster
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
-from abtest.language.read_beside import read_drivers, read_trigger
+from abtest.language.read_beside import read_drivers, read_targets, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -22,7 +22,7 @@ ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
 GOAL_CORRECTIONS = ("holm", "hochberg", "bonferroni", "dunnett", "none")
 SECONDARY_CORRECTIONS = ("bh", "by", "holm", "hochberg", "bonferroni", "none")
-_LATER = ("targets", "decision", "uses", "common_window", "phases")
+_LATER = ("decision", "uses", "common_window", "phases")
 _LATER_PLAN = ("looks", "spending")
 _DEFAULT_VERDICTS: dict[str, Any] = {
     "ship": "ship", "roll_back": "dont_ship", "dont_ship": "dont_ship", "keep_running": "keep_running", "iterate": "dont_ship",
@@ -92,6 +92,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         trigger=read_trigger(fields),
         value=fields.text("value"),
         drivers=read_drivers(fields, problems),
+        targets=read_targets(fields, problems),
         mechanism=tuple(dict.fromkeys(t.value for t in mechanism)),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),

@@ -23,6 +23,7 @@ from abtest.reports.tables import (
     metric_tables,
     segment_tables,
 )
+from abtest.reports.targets import targets_section
 from abtest.reports.text import clean, clip
 from abtest.reports.verdict import (
     RuleText,
@@ -95,6 +96,7 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "targets": targets_section,
             "iterations": iterations_section,
             "triggered": triggered_section,
             "value": value_section,
