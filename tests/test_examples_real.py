@@ -159,6 +159,7 @@ def test_the_clickstream_recounted(ecom: Result, visits: pandas.DataFrame, users
     agree(ecom, "troubled", (per_user(trouble, "timestamp") > 0).astype(float), users)
     agree(ecom, "active_days", days, users)
     agree(ecom, "sessions", per_user(inside, "session_id"), users)
+    assert (per_user(inside, "session_id") == days).all()  # nobody comes twice on one day, as the README says
     agree(ecom, "back_in_week_4", (per_user(last_week, "day") > 0).astype(float), users)
     agree(ecom, "weekly_visitors", (weeks >= 3).astype(float), users)
     level = pandas.Series(np.select([weeks == 4, days >= 2, days >= 1], [3, 2, 1]), users.index)
