@@ -264,8 +264,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
-    attribute whose values were randomised as wholes."""
+    """`days_run` counts whole dates from `start` to the end of the data, which may lie beyond `end`; `days_planned` those
+    to `end`; both None when the data carry no time. `cluster`: the attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -287,6 +287,13 @@ class ExperimentInfo:
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     cluster: str | None = None
+
+    @property
+    def days_of_plan(self) -> int | None:
+        """Of the dates that were planned, those that the data hold: what lies beyond the end is no part of the run."""
+        if self.days_run is None or self.days_planned is None:
+            return self.days_run
+        return min(self.days_run, self.days_planned)
 
 
 @dataclass(frozen=True)

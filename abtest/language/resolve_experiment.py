@@ -317,7 +317,9 @@ def _resolve_behaviour(
     assert segment.condition is not None
     piece = Written(segment.condition, Text(segment.name, segment.place, True))
     window = Window(-segment.days, -1)
-    alone = Metric(f"segment {segment.name}", "did", segment.condition, window=window, written=(piece,))
+    alone = Metric(
+        f"segment {segment.name}", "did", segment.condition, window=window, written=(piece,), place=segment.place
+    )
     check_before(segment.condition, segment.days, alone, piece, problems)
     metric = resolve_metric(alone, events, sources, problems, broken_events, broken_sources)
     return None if metric is None else replace(segment, condition=metric.condition)

@@ -370,8 +370,8 @@ def _spread(w: Wording, metric: MetricResult) -> Plain:
     variants = [v for v, _ in metric.histogram[0].units]
     totals = {v: sum(dict(one.units)[v] for one in metric.histogram) for v in variants}
     rows = []
-    for one in metric.histogram:
-        low, high = w.value(metric, one.low), w.value(metric, one.high)
+    marks = w.marks(metric, [edge for one in metric.histogram for edge in (one.low, one.high)])
+    for one, low, high in zip(metric.histogram, marks[::2], marks[1::2], strict=True):
         label = low if low == high else w.words("parts.range", low=low, high=high)
         units = dict(one.units)
         rows.append((label, *(w.share(units[v] / totals[v]) for v in variants)))

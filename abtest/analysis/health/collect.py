@@ -192,7 +192,10 @@ def _newest(f: Findings) -> int | None:
 
 def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     opened = any(not f.definitions[m.key].window.fixed for m in f.metrics if m.role == "goal")
-    found = [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    run, planned = f.clock.days_run, f.clock.days_planned
+    if run is not None and planned is not None and not opened:
+        run = min(run, planned)  # open windows go on to the end of the data, the others do not
+    found = [plan.check_runtime(run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
     if f.triggered is None:
         reasons["dilution"] = "no_trigger"
         return found
