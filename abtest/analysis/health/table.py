@@ -85,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
     Check(20, "time_gaps", "experiment", "pipeline", "note", ("GAP_EXPECTED",)),
     Check(21, "aa_calibration", "metric", "pipeline", "note", (), "no_calibration"),
     Check(22, "carry_over", "experiment", "before", "fail", ("CARRY_NOTE_P", "CARRY_FAIL_P", "CARRY_V")),
-    Check(23, "config_drift", "experiment", "plan", "note", (), "no_lock"),
+    Check(23, "config_drift", "experiment", "plan", "note"),
     Check(24, "cluster_split", "experiment", "pipeline", "fail", ("SPLIT_NOTE", "MIXED_NOTE", "MIXED_FAIL")),
     Check(24, "cluster_alone", "experiment", "pipeline", "note"),
     Check(24, "cluster_counts", "metric", "plan", "note"),
