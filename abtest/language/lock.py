@@ -117,7 +117,9 @@ def _is_date(text: str) -> bool:
 
 
 def _pairs(node: Node | None) -> Pairs | None:
-    """A map of texts."""
+    """A map of texts; nothing at all is an empty one."""
+    if isinstance(node, Text) and not node.value:
+        return ()
     if not isinstance(node, Map):
         return None
     found = tuple((key.value, value.value) for key, value in node if isinstance(value, Text))

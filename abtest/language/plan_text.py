@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any
 
@@ -154,7 +154,7 @@ def _metrics(project: Project, e: Experiment) -> Iterator[PlannedMetric]:
         metric = project.metrics[use.name]
         said: dict[str, str | None] = {
             "role": use.role,
-            "definition": metric_hash(metric, project.events),
+            "definition": _definition(project, metric),
             "better": metric.better,
             "margin": _margin(use.margin or metric.margin, metric),
             "detect": _text(use.detect),
@@ -164,8 +164,13 @@ def _metrics(project: Project, e: Experiment) -> Iterator[PlannedMetric]:
         yield PlannedMetric(use.name, _given(said), _words(project, metric))
     for name in sorted({n for u in e.metrics for n in _covariates(project, u)} - used):
         metric = project.metrics[name]
-        hashed = (("role", COVARIATE), ("definition", metric_hash(metric, project.events)))
+        hashed = (("role", COVARIATE), ("definition", _definition(project, metric)))
         yield PlannedMetric(name, hashed, _words(project, metric))
+
+
+def _definition(project: Project, metric: Metric) -> str:
+    """Its hash, but for `adjust`, which has a text of its own."""
+    return metric_hash(replace(metric, adjust=None), project.events)
 
 
 def _given(said: dict[str, str | None]) -> Pairs:

@@ -34,7 +34,7 @@ ROOT_FILES = ("abtest.yml", "project.yml")
 FOLDERS = ("metrics", "experiments", "sources", "events")
 MAX_FILES = 500
 MAX_PROBLEMS = 500
-_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W420"})
+_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W374", "W420"})
 _TOP_KEY = re.compile(r"""^(?:['"]?)([A-Za-z_]\w*)(?:['"]?)\s*:""", re.MULTILINE)
 MAX_METRICS = 500
 

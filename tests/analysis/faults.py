@@ -430,7 +430,7 @@ FAULTS: dict[str, Fault] = {
         (("mechanism", "likes", "note"),), say("mechanism: [likers]", "mechanism: [visits]")
     ),
     "a margin is widened after the start": Fault(
-        (("config_drift", None, "note"),), say("score: {column: crm.score, better: higher, margin: 90%}", "score: {column: crm.score, better: higher, margin: 95%}")
+        (("config_drift", None, "note"),), say("crm.score, better: higher, margin: 90%", "crm.score, better: higher, margin: 95%")
     ),
     "treatment is asked more": Fault((("response", "nps", "note"),), each(_asked_more)),
 }  # fmt: skip
