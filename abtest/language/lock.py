@@ -67,8 +67,10 @@ def read_locks(root: Path, experiments: Collection[str], problems: Problems) -> 
             message = f"this is the lock of {quoted(path.stem)}, which is no experiment of this project"
             problems.warn("W374", message, Place(name, 1, 1), "Rename it with its experiment, or delete it.")
             continue
+        before = len(problems.errors)
         tree = read_yaml(path, name, problems)
-        lock = None if tree is None else _lock(tree, name, path.stem, problems)
+        broken = tree is None or len(problems.errors) > before
+        lock = None if tree is None or broken else _lock(tree, name, path.stem, problems)
         if lock is not None:
             found[lock.experiment] = lock
     return found
@@ -82,7 +84,7 @@ def _lock(tree: Map, name: str, experiment: str, problems: Problems) -> Lock | N
         return None
     if int(version.value) > FORMAT:
         message = f"a newer version of abtest wrote this lock (format {version.value}; this one reads {FORMAT})"
-        problems.error("E371", message, version.place, "Install that version, or run with the one that stamped the plan.")
+        problems.error("E371", message, version.place, "Run with that version: this one may overlook what it stamped.")
         return None
     of = _said(tree, "lock_of")
     if of is None or of.value != experiment:
@@ -91,9 +93,16 @@ def _lock(tree: Map, name: str, experiment: str, problems: Problems) -> Lock | N
         problems.error("E372", message, of.place if of else top, "A lock has the name of its experiment, and stays with it.")
         return None
     look, plan, metrics = _said(tree, "first_look"), _pairs(tree.get("plan")), _metrics(tree.get("metrics"))
-    unknown = next((key for key, _ in tree if key.value not in _KEYS), None)
-    if plan is None or metrics is None or unknown is not None or not (look is None or _is_date(look.value)):
-        problems.error("E371", "this is no lock file as abtest writes it", unknown.place if unknown else top, _ANEW)
+    wrong = [(f"a lock has no key {quoted(key.value)}", key.place) for key, _ in tree if key.value not in _KEYS]
+    if look is not None and not _is_date(look.value):
+        wrong.append((f"first_look is a date such as 2026-04-05, not {quoted(look.value)}", look.place))
+    for key, value in (("plan", plan), ("metrics", metrics)):
+        if value is None:
+            node = tree.get(key)
+            wrong.append((f"{key} of a lock is a map of texts", top if node is None else node.place))
+    for message, place in wrong:
+        problems.error("E371", message, place, _ANEW)
+    if plan is None or metrics is None or wrong:
         return None
     lock = Lock(experiment, None if look is None else look.value, PlanText(plan, metrics))
     given = _said(tree, "hash")
