@@ -89,4 +89,6 @@ def _placed(draft: Path, target: Path, text: bytes) -> None:
 
 
 def _not_kept(shown: str, error: OSError) -> str:
-    return f"W375 cannot write {shown}: {error.strerror or error}; the plan is not stamped (--no-lock says so on purpose)"
+    return (
+        f"W375 cannot write {shown}: {error.strerror or error}; the plan is not stamped (--no-lock says so on purpose)"
+    )

@@ -90,7 +90,9 @@ def _lock(tree: Map, name: str, experiment: str, problems: Problems) -> Lock | N
     if of is None or of.value != experiment:
         whose = "no experiment" if of is None else f"experiment {quoted(of.value)}"
         message = f"the lock of experiment {quoted(experiment)} is about {whose}"
-        problems.error("E372", message, of.place if of else top, "A lock has the name of its experiment, and stays with it.")
+        problems.error(
+            "E372", message, of.place if of else top, "A lock has the name of its experiment, and stays with it."
+        )
         return None
     look, plan, metrics = _said(tree, "first_look"), _pairs(tree.get("plan")), _metrics(tree.get("metrics"))
     wrong = [(f"a lock has no key {quoted(key.value)}", key.place) for key, _ in tree if key.value not in _KEYS]

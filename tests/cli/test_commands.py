@@ -44,7 +44,9 @@ def test_run_takes_ids_files_and_formats(tmp_path: Path) -> None:
 )
 def test_fail_on_turns_verdicts_into_exit_codes(tmp_path: Path, fail_on: str, code: int) -> None:
     """Both experiments of the project are `dont_ship`; a loss is a result, not an error, unless one says so."""
-    done = abtest("run", "--no-lock", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "--fail-on", fail_on, "-q")
+    done = abtest(
+        "run", "--no-lock", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "--fail-on", fail_on, "-q"
+    )
     assert done.code == code
     assert len(list(tmp_path.rglob("report.html"))) == 2
 

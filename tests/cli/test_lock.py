@@ -174,7 +174,9 @@ def test_an_edited_lock_stops_with_its_line(folder: Path, command: tuple[str, ..
     where = ("--project", str(folder)) if command == ("run",) else (str(folder),)
     done = abtest(*command, *where)
     assert done.code == 1
-    assert done.err.startswith("locks/player_v2.yml:6:7 E373 this lock was edited: its hash is not that of what it says\n")
+    assert done.err.startswith(
+        "locks/player_v2.yml:6:7 E373 this lock was edited: its hash is not that of what it says\n"
+    )
     assert "delete it: the next run then stamps the plan anew." in done.err
 
 
@@ -231,5 +233,7 @@ def test_an_interrupted_run_leaves_nothing(folder: Path) -> None:
 def test_a_lock_that_cannot_be_read_is_a_problem(folder: Path) -> None:
     lock_of(folder).parent.mkdir()
     lock_of(folder).write_text("lock_of: player_v2\nformat: 2\n")
-    with pytest.raises(UserError, match=r"E371 a newer version of abtest wrote this lock \(format 2; this one reads 1\)"):
+    with pytest.raises(
+        UserError, match=r"E371 a newer version of abtest wrote this lock \(format 2; this one reads 1\)"
+    ):
         package.run("player_v2", folder)

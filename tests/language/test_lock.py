@@ -134,7 +134,9 @@ def test_what_counts_of_a_metric(changed: dict[str, Any], line: str) -> None:
 
 def test_a_new_definition_is_told_by_its_clause(tmp_path: Path) -> None:
     now = said({"metrics/all.yml": METRICS.replace("like >= 5", "like >= 4")}, tmp_path / "a")
-    assert texts(changes_since(said({}, tmp_path / "b"), now)) == ["definition of engaged_weeks: like >= 5 -> like >= 4"]
+    assert texts(changes_since(said({}, tmp_path / "b"), now)) == [
+        "definition of engaged_weeks: like >= 5 -> like >= 4"
+    ]
     events = FILES["events.yml"].replace("heart_tapped", "heart_held")
     (change,) = changes_since(said({}, tmp_path / "b"), said({"events.yml": events}, tmp_path / "c"))
     assert change.text == (
@@ -160,7 +162,14 @@ def test_a_trigger_counts_by_its_meaning(tmp_path: Path) -> None:
     assert changes_since(one, triggered("b", "(crash   and like>=1)")) == ()
     (change,) = changes_since(one, triggered("c", "(like >= 2 and crash)"))
     assert change.text == "trigger: (like >= 1 and crash) in first 28 days -> (like >= 2 and crash) in first 28 days"
-    assert len(changes_since(one, triggered("d", "(like >= 1 and crash)", FILES["events.yml"].replace("app_crash", "died")))) == 1
+    assert (
+        len(
+            changes_since(
+                one, triggered("d", "(like >= 1 and crash)", FILES["events.yml"].replace("app_crash", "died"))
+            )
+        )
+        == 1
+    )
 
 
 # What does not count
@@ -171,7 +180,9 @@ def test_titles_and_order_do_not_count(data: st.DataObject) -> None:
     e = project().experiments[NAME]
     text = st.none() | st.text(max_size=20)
     metrics = {
-        name: replace(m, title=data.draw(st.text(max_size=9)), description=data.draw(text), owner=data.draw(text), tags=("x",))
+        name: replace(
+            m, title=data.draw(st.text(max_size=9)), description=data.draw(text), owner=data.draw(text), tags=("x",)
+        )
         for name, m in project().metrics.items()
     }
     changed = replace(
@@ -277,7 +288,9 @@ def lock(first_look: str | None = "2026-04-12") -> Lock:
     return Lock(NAME, first_look, plan_of())
 
 
-def read_text(text: str | bytes, folder: Path, experiments: tuple[str, ...] = (NAME,)) -> tuple[dict[str, Lock], Problems]:
+def read_text(
+    text: str | bytes, folder: Path, experiments: tuple[str, ...] = (NAME,)
+) -> tuple[dict[str, Lock], Problems]:
     path = lock_path(folder, NAME)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
@@ -304,7 +317,11 @@ def test_any_text_survives_the_file(pairs: list[tuple[str, str]]) -> None:
     assert found == {NAME: kept}
 
 
-@given(st.integers(0, 2000), st.sampled_from(["", "x", "1", ":", "\n", " ", "&a", "!!", "{", "\x00", "- "]), st.integers(0, 3))
+@given(
+    st.integers(0, 2000),
+    st.sampled_from(["", "x", "1", ":", "\n", " ", "&a", "!!", "{", "\x00", "- "]),
+    st.integers(0, 3),
+)
 def test_an_edited_file_is_never_believed(at: int, insert: str, gone: int) -> None:
     """It is refused with a place, or it says the same as before (a comment, a space at the end of a line)."""
     text = lock_text(lock())
