@@ -174,6 +174,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         slots["repaired"] = w.words("list.clauses").join(said)
     changes = [w.name(str(v), CHANGE_LIMIT) for k, v in sorted(values.items()) if k.startswith("change_") and v]
     if changes:
+        changes = [text.replace(" -> ", w.words("list.became")) for text in changes]
         more = values.get("more")
         if isinstance(more, int) and more:
             changes.append(w.words.plural(f"{_entry(w, check)}.more", more, n=w.count(more)))

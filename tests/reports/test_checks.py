@@ -326,7 +326,7 @@ def drift(**values: Any) -> str:
 
 def test_changes_of_the_plan_are_named_and_the_rest_is_counted() -> None:
     one = drift(count=1, change_1="power: 80% -> 90%", first_look_on="2026-05-07")
-    assert one == "One thing was changed after the first look (data through 7 May 2026): power: 80% -> 90%."
+    assert one == "One thing was changed after the first look (data through 7 May 2026): power: 80% → 90%."
     many = {f"change_{i}": f"change {i}" for i in range(1, 7)}
     strong = drift(count=9, deciding=2, more=3, **many)
     assert strong.startswith("9 things were changed after the first look: change 1; change 2; ")
