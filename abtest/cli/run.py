@@ -51,6 +51,7 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
 @click.option("--language", type=click.Choice(["en"]), default="en", show_default=True, help="Language of the outputs.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
+@click.option("--no-lock", is_flag=True, help="Do not stamp the plan into locks/ at the first run.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
 def command(
     experiments: tuple[str, ...],
@@ -61,9 +62,13 @@ def command(
     language: str,
     threads: int | None,
     memory: str | None,
+    no_lock: bool,
     quiet: bool,
 ) -> None:
     """Compute EXPERIMENTS (ids or files; default: all) and write report.html, result.json and summary.md of each.
+
+    The first run of an experiment stamps its plan into locks/ID.yml, to be committed; what is changed in the plan later is
+    told in the report.
 
     \b
     Examples:
@@ -72,6 +77,7 @@ def command(
       abtest run feed_ranker_v3 --fail-on dont_ship,dont_decide
     """
     from abtest.cli.locate import experiments_of
+    from abtest.cli.stamp import stamping
 
     chosen = _choices(formats, FORMATS, "--format")
     failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
@@ -86,7 +92,7 @@ def command(
     results: dict[str, Result] = {}
     for experiment in selected:
         notices: list[str] = []
-        with progress(f"{experiment.title}") as step:
+        with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
             result = analyse(
                 project,
                 experiment,
@@ -94,8 +100,10 @@ def command(
                 progress=step,
                 notice=notices.append,
                 earlier=results,
+                stamp=stamp.lock,
             )
             results[experiment.id] = result
+            stamp.keep(result.experiment.data_through)
             step("report")
             outputs = {FILES[f]: render(result, f, language) for f in chosen}
             where = write_outputs(target / experiment.id, outputs)
@@ -113,6 +121,8 @@ def command(
                     report_path=report,
                 )
             )
+            if stamp.said:
+                write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
             for notice in notices:
                 write(notice, sys.stderr)
     if code:
