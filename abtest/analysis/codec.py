@@ -23,6 +23,7 @@ ASIDE = frozenset(
         "beside",
         "curves",
         "dimension",
+        "answers",
         "phase",
         "tags",
     }

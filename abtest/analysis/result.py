@@ -118,8 +118,9 @@ class MetricResult:
     `meaning` is the plain definition in English from `abtest explain`; `window` e.g. "first 28 days" or None.
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
-    `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
-    `beside` and `curves` are other looks at it. `dimension`, `phase` and `tags` are the analyst's own words for it.
+    `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the
+    definition asks to show it; `answers`: how those to a survey are, as they were given. `beside` and `curves` are other
+    looks at it. `dimension`, `phase` and `tags` are the analyst's own words for it.
     """
 
     key: str
@@ -144,6 +145,7 @@ class MetricResult:
     cap: float | None = None
     definition: tuple[tuple[str, str], ...] = ()
     histogram: tuple[Bin, ...] = ()
+    answers: tuple[Bin, ...] = ()
     beside: tuple[Beside, ...] = ()
     curves: tuple[Curve, ...] = ()
     dimension: str | None = None

@@ -145,6 +145,11 @@ class _Run:
             for m in self.metrics
             if m.show == "histogram"
         }
+        self.answers = {
+            m.name: histogram(self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell)
+            for m in self.metrics
+            if m.survey is not None and m.part_of is None
+        }
         self.progress("statistics")
         clock, setting, last_exposure = self._clock(found, plan, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
@@ -325,6 +330,7 @@ class _Run:
             tags=() if metric.part_of else metric.tags,
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
+            answers=self.answers.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),
             beside=()
             if self.experiment.cluster

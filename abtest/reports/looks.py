@@ -6,17 +6,32 @@ from abtest.analysis.result import Beside, Curve, MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.wording import Wording
 
+IN_PANELS = ("group", "survey")
+"""Kinds of metrics that have a section of their own, where their looks are told in sentences."""
+
 
 def beside_table(w: Wording) -> Plain | None:
     """One row per look; None where there is none, a check failed, or the plan is read early: these have no band."""
     if not w.result.decision.valid or w.early:
         return None
-    rows = [(m, b) for m in w.result.metrics for b in m.beside]
+    rows = [(m, b) for m in w.result.metrics if m.kind not in IN_PANELS for b in m.beside]
     if not rows:
         return None
     names = ("table.metric", "looks.look", "looks.result", "method.p")
     cells = tuple(_row(w, metric, one) for metric, one in rows)
     return Plain(w.words("looks.caption"), tuple(w.words(n) for n in names), cells, frozenset({3}))
+
+
+def look_sentences(w: Wording, metric: MetricResult) -> tuple[str, ...]:
+    """What other looks say of one metric, in sentences; none where `beside_table` has none."""
+    if not w.result.decision.valid or w.early:
+        return ()
+    said = []
+    for one in metric.beside:
+        _, look, result, p = _row(w, metric, one)
+        key = "looks.sentence" if one.p_value is None else "looks.sentence_p"
+        said.append(w.words(key, look=look, result=result, p=p))
+    return tuple(said)
 
 
 def _row(w: Wording, metric: MetricResult, one: Beside) -> tuple[str, ...]:

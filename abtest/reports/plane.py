@@ -75,7 +75,9 @@ def _plane(w: Wording, goal: MetricResult, value: MetricResult, of: Together) ->
         trap=_trap(goal, value),
         across_name=w.words("plane.axis", metric=w.metric(value, 40)),
         up_name=w.words("plane.axis", metric=w.metric(goal, 40)),
-        tone={"win_win": "good", "lose_lose": "bad", "trade_off_up": "bad", "trade_off_down": "warn"}.get(of.quadrant, "flat"),
+        tone={"win_win": "good", "lose_lose": "bad", "trade_off_up": "bad", "trade_off_down": "warn"}.get(
+            of.quadrant, "flat"
+        ),
     )
 
 

@@ -12,8 +12,9 @@ from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
-from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
+from abtest.reports.looks import IN_PANELS, beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.numbers import decimals_for
+from abtest.reports.people import Panel, levels_section, parts_of, surveys_section
 from abtest.reports.profile import profile_section
 from abtest.reports.questions import questions_section
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
@@ -79,6 +80,7 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     limits: tuple[str, ...]
     evidence: dict[str, Evidence]
+    panels: dict[str, tuple[Panel, ...]]
 
     def has(self, section: str) -> bool:
         return section in ("verdict", "health", "method", "data") or section in self.evidence
@@ -110,6 +112,11 @@ def build_page(w: Wording) -> Page:
             built = build(w)
             if built is not None:
                 evidence[key] = built
+    panels: dict[str, tuple[Panel, ...]] = {}
+    for key, section in (("levels", levels_section), ("surveys", surveys_section)):
+        found = section(w) if w.result.decision.valid else None
+        if found is not None:
+            evidence[key], panels[key] = found
     lineage = w.words("head.iteration_of", id=w.name(experiment.iteration_of)) if experiment.iteration_of else ""
     return Page(
         title=w.words("head.title", verdict=word, name=w.name(experiment.title or experiment.id)),
@@ -120,6 +127,7 @@ def build_page(w: Wording) -> Page:
         facts=tuple(facts(w)),
         limits=tuple(limits(w)),
         evidence=evidence,
+        panels=panels,
     )
 
 
@@ -351,10 +359,10 @@ def _explore(w: Wording) -> Evidence | None:
 
 def _parts(w: Wording) -> Evidence | None:
     """What comes with a metric by itself: steps of a funnel, rungs of a ladder, who answered."""
-    parents = [m for m in w.result.metrics if any(p.part_of == m.key for p in w.result.with_role("part"))]
+    parents = [m for m in w.result.metrics if m.kind not in IN_PANELS and parts_of(w, m)]
     tables = []
     for parent in parents:
-        parts = [p for p in w.result.with_role("part") if p.part_of == parent.key]
+        parts = parts_of(w, parent)
         parts += [parent] if parent.kind == "funnel" else []
         caption = w.words("parts.caption", metric=w.metric(parent), control=w.control)
         tables.append(metric_tables(w, parts, "explore", caption))

@@ -91,9 +91,11 @@ class Draft:
     overall: Shown | None = None
 
 
-def metric_tables(w: Wording, metrics: Sequence[MetricResult], kind: str, caption: str) -> Table:
-    """Goals, secondary or exploratory metrics on one scale in the unit most rows share."""
-    groups = [_metric_group(w, metric, kind) for metric in metrics]
+def metric_tables(
+    w: Wording, metrics: Sequence[MetricResult], kind: str, caption: str, *, absolute: bool = False
+) -> Table:
+    """Goals, secondary or exploratory metrics on one scale in the unit most rows share; `absolute`: never relative."""
+    groups = [_metric_group(w, metric, kind, absolute) for metric in metrics]
     drafts = [draft for _, rows in groups for draft in rows]
     detects = {w.detect(metric) for metric in metrics} - {None} if kind == "goal" else set()
     dashed = next(iter(detects)) if len(detects) == 1 else None
@@ -109,14 +111,14 @@ def _beside_values(w: Wording, caption: str, comparisons: Sequence[Comparison]) 
     return w.words("list.space").join([caption, w.words("adjusted.beside_values")])
 
 
-def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, list[Draft]]:
+def _metric_group(w: Wording, metric: MetricResult, kind: str, absolute: bool) -> tuple[Group, list[Draft]]:
     note = _note(w, metric)
     named = w.many
     group = Group(w.metric(metric) if named else "", "", note if named else "", ())
     drafts = []
     for variant in w.treatments:
         comparison = comparison_of(metric, variant)
-        shown = None if comparison is None else w.shown(comparison)
+        shown = None if comparison is None else w.shown(comparison, absolute=absolute)
         state = "no_test" if comparison is None or comparison.status == "no_test" else w.state(comparison)
         head = w.variant(variant) if named else w.metric(metric)
         row = _row(w, metric, metric.arms, comparison, variant, shown, head)

@@ -1,0 +1,89 @@
+"""Sections about who people are and what they say: levels and cells, and surveys from who answered to what they said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from abtest.analysis.result import MetricResult
+from abtest.reports.bars import Bars, stacked
+from abtest.reports.evidence import Evidence
+from abtest.reports.looks import look_sentences
+from abtest.reports.tables import Table, metric_tables
+from abtest.reports.wording import Wording
+
+ALL_PARTS = 0.999
+"""Shares that add up to less are not all there are: some were not asked for, or are unknown."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One metric: its bars (if its parts are a partition), sentences, and the table of its parts."""
+
+    title: str
+    bars: Bars | None
+    says: tuple[str, ...]
+    table: Table | None
+
+
+def parts_of(w: Wording, metric: MetricResult) -> list[MetricResult]:
+    return [p for p in w.result.with_role("part") if p.part_of == metric.key]
+
+
+def levels_section(w: Wording) -> tuple[Evidence, tuple[Panel, ...]] | None:
+    """Metrics of ladders and crosses that have parts."""
+    metrics = [m for m in w.result.metrics if m.kind == "group" and parts_of(w, m)]
+    return _section(w, "levels", metrics)
+
+
+def surveys_section(w: Wording) -> tuple[Evidence, tuple[Panel, ...]] | None:
+    """Metrics of surveys: who answered, how the answers are spread, and what changed."""
+    metrics = [m for m in w.result.metrics if m.kind == "survey" and m.part_of is None]
+    return _section(w, "surveys", metrics)
+
+
+def _section(w: Wording, name: str, metrics: list[MetricResult]) -> tuple[Evidence, tuple[Panel, ...]] | None:
+    if not metrics:
+        return None
+    words = w.words
+    leads = (words(f"{name}.lead"),)
+    evidence = Evidence(words(f"sections.{name}.title"), leads, (), read=(words(f"{name}.read"),))
+    return evidence, tuple(_panel(w, name, m) for m in metrics)
+
+
+def _panel(w: Wording, name: str, metric: MetricResult) -> Panel:
+    parts = parts_of(w, metric)
+    bars = _level_bars(w, metric, parts) if name == "levels" else _answer_bars(w, metric)
+    caption = w.words(f"{name}.caption", metric=w.metric(metric), control=w.control)
+    own = [metric] if name == "surveys" else []
+    table = metric_tables(w, [*parts, *own], "explore", caption, absolute=True)
+    return Panel(w.metric(metric), bars, look_sentences(w, metric), table)
+
+
+def _level_bars(w: Wording, metric: MetricResult, parts: list[MetricResult]) -> Bars | None:
+    """Parts that together are everybody, from the lowest level up."""
+    shares: dict[str, list[float]] = {}
+    rungs = [p for p in reversed(parts) if p.key.rpartition(".")[2] not in ("moved_up", "moved_down", "known")]
+    for variant in w.result.experiment.variants:
+        values = [next((a.value for a in p.arms if a.variant == variant.id), None) for p in rungs]
+        if not values or any(v is None for v in values):
+            return None
+        own = [v for v in values if v is not None]
+        if not ALL_PARTS <= sum(own) <= 2 - ALL_PARTS:
+            return None
+        shares[variant.id] = own
+    names = [w.metric(p, 40) for p in rungs]
+    return stacked(w, w.words("levels.bars", metric=w.metric(metric)), names, shares)
+
+
+def _answer_bars(w: Wording, metric: MetricResult) -> Bars | None:
+    if not metric.answers:
+        return None
+    variants = [v for v, _ in metric.answers[0].units]
+    totals = {v: sum(dict(one.units)[v] for one in metric.answers) for v in variants}
+    shares = {v: [dict(one.units)[v] / totals[v] for one in metric.answers] for v in variants}
+    marks = w.marks(metric, [edge for one in metric.answers for edge in (one.low, one.high)])
+    names = [
+        low if low == high else w.words("parts.range", low=low, high=high)
+        for low, high in zip(marks[::2], marks[1::2], strict=True)
+    ]
+    return stacked(w, w.words("surveys.bars", metric=w.metric(metric)), names, shares)
