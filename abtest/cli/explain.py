@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from abtest.cli.show import progress, write
+from abtest.cli.speak import language_option
 
 if TYPE_CHECKING:
     from abtest.analysis.inspect import Inspection
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 @click.option(
     "--experiment", metavar="ID", help="Take exposures from this experiment (default: the first that uses the metric)."
 )
-@click.option("--language", type=click.Choice(["en", "nl"]), default="en", show_default=True, help="English or Dutch.")
+@language_option("the explanation")
 @click.option(
     "--project", "folder", metavar="DIR", help="The project's folder (default: this one, or the nearest above)."
 )
-def command(metric: str, unit_id: str | None, experiment: str | None, language: str, folder: str | None) -> None:
+def command(metric: str, unit_id: str | None, experiment: str | None, language: str | None, folder: str | None) -> None:
     """Say in plain words what METRIC counts, completely enough to compute it by hand.
 
     \b
@@ -44,7 +45,7 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     everywhere = everywhere or {unit for source in project.sources.values() for unit, _ in source.units}
     unit = found.unit or (next(iter(everywhere)) if len(everywhere) == 1 else "unit")
     unit = using[0].unit if using else unit
-    explainer = Explainer(language, project)
+    explainer = Explainer(language or project.language, project)
     lines = [f"{found.title} ({found.name})"]
     if found.description:
         lines.append(f"  {found.description}")

@@ -233,7 +233,7 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all."""
+    adjusted that do not say by what; 0 for not at all. `language`: that of reports, where none is asked for."""
 
     root: Path
     name: str
@@ -249,3 +249,4 @@ class Project:
     default_adjust: int = DEFAULT_ADJUST
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    language: str = "en"

@@ -184,7 +184,7 @@ def sources_table(w: Wording) -> Plain | None:
         rows.append(
             (
                 w.name(source.name, 40),
-                w.name(source.kind, 20),
+                words(words.known("data.kinds", source.kind), kind=w.name(source.kind, 20)),
                 files,
                 w.count(source.rows),
                 span,
@@ -199,7 +199,7 @@ def definitions_table(w: Wording) -> Plain:
     words = w.words
     rows = []
     for metric in w.result.metrics:
-        text = clip(clean(metric.meaning), TEXT_LIMIT)
+        text = clip(w.meaning(metric), TEXT_LIMIT)
         owner = w.name(metric.owner, 40) if metric.owner else words("table.no_value")
         code = short(metric.definition_hash)
         rows.append((w.metric(metric, 60), words(f"role.{metric.role}"), text, owner, code))
