@@ -33,7 +33,7 @@ from abtest.reports.verdict import (
 )
 from abtest.reports.wording import Wording
 
-TEXT_LIMIT = 600
+TEXT_LIMIT = 700
 
 
 @dataclass(frozen=True)

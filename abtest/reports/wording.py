@@ -148,10 +148,13 @@ class Wording:
     @property
     def one_unit(self) -> str:
         """What was randomised, in the singular."""
-        cluster, unit = self.result.experiment.cluster, self.name(self.result.experiment.unit, 24)
-        if cluster is not None:
-            return self.name(cluster, 24)
-        return self.words(f"{self.words.known('randomised', unit)}.single", unit=unit)
+        cluster = self.result.experiment.cluster
+        return self.single(self.result.experiment.unit, 24) if cluster is None else self.name(cluster, 24)
+
+    def single(self, unit: str, limit: int = NAME_LIMIT) -> str:
+        """A unit in the singular, by its own name where the words file does not know it."""
+        named = self.name(unit, limit)
+        return self.words(f"{self.words.known('randomised', named)}.single", unit=named)
 
     @property
     def total_units(self) -> int:
