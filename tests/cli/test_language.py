@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,24 @@ def test_explain_speaks_the_language_of_the_project(dutch: Path) -> None:
         done = command("explain", "watch_time", "--project", str(dutch), *language)
         assert done.code == 0
         assert f"  {start}" in done.out
+
+
+def test_one_unit_is_told_in_the_language_of_the_project(dutch: Path) -> None:
+    said = {
+        language: command(
+            "explain", "watch_time", "--unit", "1708", "--project", str(dutch), "--language", language
+        ).out
+        for language in ("en", "nl")
+    }
+    assert "\n    Exposed  2" not in said["nl"]
+    for english, other in (
+        ("  User 1708 in player_v2", "  Gebruiker 1708 in player_v2"),
+        ("\n    Value    ", "\n    Waarde        "),
+    ):
+        assert english in said["en"]
+        assert other in said["nl"]
+    digits = {k: re.findall(r"\d+", text.partition("player_v2")[2]) for k, text in said.items()}
+    assert digits["en"] == digits["nl"] != []
 
 
 def test_the_api_writes_a_result_in_any_language(tmp_path: Path) -> None:

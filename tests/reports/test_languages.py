@@ -29,7 +29,7 @@ SAME = {
     "nl": {
         "{n} account", "{n} accounts", "Accounts", "account", "guardrail", "guardrail, {label}", "Guardrails", "Guardrail",
         "Guardrails ({label})", "open", "Segment", "Variant", "Check", "experiment", "Experiment", "Clusters",
-        "Clusters, CR2", "Interval", "Plan", "SRM", "Hash", "Software", "Engine", "events", "p = {p}", "p < {p}", "p > {p}",
+        "{unit} {id} in {experiment}", "Events", "Clusters, CR2", "Interval", "Plan", "SRM", "Hash", "Software", "Engine", "events", "p = {p}", "p < {p}", "p > {p}",
         "p",
     },
 }  # fmt: skip
