@@ -29,7 +29,8 @@ SAME = {
     "nl": {
         "{n} account", "{n} accounts", "Accounts", "account", "guardrail", "guardrail, {label}", "Guardrails", "Guardrail",
         "Guardrails ({label})", "open", "Segment", "Variant", "Check", "experiment", "Experiment", "Clusters",
-        "{unit} {id} in {experiment}", "Events", "Clusters, CR2", "Interval", "Plan", "SRM", "Hash", "Software", "Engine", "events", "p = {p}", "p < {p}", "p > {p}",
+        "{unit} {id} in {experiment}", "Events", "events", "Clusters, CR2", "Interval", "Plan", "SRM", "Hash", "Software",
+        "Engine", "p = {p}", "p < {p}", "p > {p}",
         "p",
     },
 }  # fmt: skip
