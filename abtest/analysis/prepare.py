@@ -16,6 +16,7 @@ from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
+from abtest.metrics.halves import Halves, halves_of
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
@@ -90,7 +91,9 @@ class _Reader:
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
         raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
         trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw)
+        self.halves = _halves(metrics, experiment) if adjusted else {}
+        halves = (m for h in self.halves.values() for m in (h.early, h.late))
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *halves)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
@@ -139,6 +142,7 @@ class _Reader:
             self.unadjusted,
             attributes,
             clusters,
+            self.halves,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -347,8 +351,10 @@ class _Reader:
     ]:
         wanted: dict[str, dict[str, str]] = {}
         splits = [s for s in self.experiment.segments if s.source]
+        labels: dict[str, dict[str, str]] = {}
         for segment in splits:
-            wanted.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
+            wanted.setdefault(segment.source, {})
+            labels.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
         attributes = attribute_columns(self.covariates)
@@ -365,7 +371,8 @@ class _Reader:
             raw = self._raw(source)
             self._columns_exist(source, raw)
             tests = {column: where for (home, where), column in self.tests.items() if home == source_name}
-            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict)
+            own = labels.get(source_name, {})
+            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict, own)
             tables[source_name] = table
             if source_name not in self.infos:
                 self._info(source, raw, table.fingerprint, None, None)
@@ -391,6 +398,15 @@ class _Reader:
         self.infos[source.name] = SourceInfo(
             source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last)
         )
+
+
+def _halves(metrics: Iterable[Metric], experiment: Experiment) -> dict[str, Halves]:
+    """Of goals and guardrails that have some; where clusters were randomised, units cannot be compared."""
+    deciding = {u.name for u in experiment.metrics if u.role in ("goal", "guardrail")}
+    if experiment.cluster is not None:
+        return {}
+    found = ((m.name, halves_of(m)) for m in metrics if m.name in deciding)
+    return {name_: halves for name_, halves in found if halves is not None}
 
 
 def _columns_of(metric: Metric) -> Iterable[Column]:

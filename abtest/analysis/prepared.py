@@ -4,13 +4,14 @@ the way."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from abtest.analysis.result import SourceInfo
 from abtest.language.canonical import events_of
 from abtest.language.conditions import Attribute
 from abtest.language.model import Column, Event, Group, Metric, Segment
 from abtest.metrics.covariates import Covariate, NotAdjusted
+from abtest.metrics.halves import Halves
 from abtest.metrics.labels import label_segments
 from abtest.metrics.plan import Extent, Plan, make_plan
 from abtest.metrics.units import Inputs, Values, unit_values
@@ -47,6 +48,7 @@ class Prepared:
     unadjusted: Mapping[str, NotAdjusted]
     attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
     clusters: Clustered | None = None
+    halves: Mapping[str, Halves] = field(default_factory=dict)
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}

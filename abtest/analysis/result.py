@@ -21,6 +21,8 @@ from abtest.analysis.effects import Equivalence as Equivalence
 from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
+from abtest.analysis.lineage import Iteration
+from abtest.analysis.projections import TargetResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -264,8 +266,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
-    attribute whose values were randomised as wholes."""
+    """`days_run` counts whole dates from `start` to the end of the data, which may lie beyond `end`; `days_planned` those
+    to `end`; both None when the data carry no time. `cluster`: the attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -287,6 +289,13 @@ class ExperimentInfo:
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     cluster: str | None = None
+
+    @property
+    def days_of_plan(self) -> int | None:
+        """Of the dates that were planned, those that the data hold: what lies beyond the end is no part of the run."""
+        if self.days_run is None or self.days_planned is None:
+            return self.days_run
+        return min(self.days_run, self.days_planned)
 
 
 @dataclass(frozen=True)
@@ -344,6 +353,8 @@ class Result:
     triggered: Triggered | None = None
     value: Value | None = None
     drivers: DriverResult | None = None
+    iterations: tuple[Iteration, ...] = ()
+    targets: tuple[TargetResult, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -16,10 +16,13 @@ from abtest.analysis.decide import Clock, decide
 from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
+from abtest.analysis.health.asked import exposed_by_day
 from abtest.analysis.histogram import histogram
+from abtest.analysis.iterations import iterations_of
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
+from abtest.analysis.projections import TargetResult
 from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
 from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
@@ -32,6 +35,7 @@ from abtest.analysis.result import (
     Unadjusted,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, metric_hash
@@ -63,12 +67,32 @@ def analyse(
     options: Options = Options(),
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
+    earlier: Mapping[str, Result] | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
+
+    The iterations before it are computed too; results that are there already come as `earlier`, by id.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
+    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice)
+
+    def compute(before: Experiment) -> Result:
+        return analyse_alone(project, before, options=options, progress=lambda s: progress(f"{before.title}: {s}"))
+
+    return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+
+
+def analyse_alone(
+    project: Project,
+    experiment: Experiment,
+    *,
+    options: Options = Options(),
+    progress: Progress = lambda _: None,
+    notice: Progress = lambda _: None,
+) -> Result:
+    """As `analyse`, without a look at iterations before."""
     engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
     try:
         return _Run(engine, project, experiment, options, progress, notice).result()
@@ -169,6 +193,7 @@ class _Run:
             warnings=(),
             triggered=triggered,
             value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
+            targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )
 
@@ -234,6 +259,12 @@ class _Run:
         reached = ended and immature == 0
         clock = Clock(reached, sequential, run, planned, experiment.end.isoformat() if experiment.end else None, units)
         return clock, Setting(experiment.plan, not reached and not sequential, progress), last_exposure
+
+    def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
+        if not self.experiment.targets:
+            return ()
+        per_day = {day: sum(n) for day, n in exposed_by_day(self.engine, len(self.ids)).items()}
+        return targets_of(self.experiment, by_variant, enrolment_of(self.experiment, per_day))
 
     def _metric(
         self, metric: Metric, by_variant: Mapping[str, Arm], setting: Setting, plan: Plan, last_exposure: int | None

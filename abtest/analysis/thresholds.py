@@ -41,6 +41,10 @@ DENOMINATOR_NOISE = 0.1
 LIFT_TWYMAN = 0.5
 """Twyman's law: a change of half the baseline is more often an error than a success (Kohavi, Tang & Xu 2020, ch. 3)."""
 Z_TWYMAN, VARIANCE_TWYMAN = 8.0, 3.0
+NOVELTY_P = 0.05
+"""After Benjamini-Hochberg over metrics; and less than half, the other sign, or more than double (`stats/novelty.py`)."""
+SPLITS, CALIBRATION_P = 512, 0.01
+"""Random splits of the units, and how rare their number of calls must be by chance, over all metrics (exact binomial)."""
 LEVERAGE_NOTE = 0.05
 LEVERAGE_CHANGE = 0.5
 """Share of a clear change that goes with the largest unit of each variant."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abtest.cli.show import colour, progress, unicode_ok, write
 from abtest.cli.speak import language_option
 from abtest.problems import Problem, UserError, quoted
+
+if TYPE_CHECKING:
+    from abtest.analysis.result import Result
 
 FORMATS = ("html", "json", "md")
 FILES = {"html": "report.html", "json": "result.json", "md": "summary.md"}
@@ -82,6 +86,7 @@ def command(
     from abtest.reports.write import render, write_outputs
 
     code = 0
+    results: dict[str, Result] = {}
     for experiment in selected:
         notices: list[str] = []
         with progress(f"{experiment.title}") as step:
@@ -91,7 +96,9 @@ def command(
                 options=Options(threads, memory, f"abtest run {experiment.id}"),
                 progress=step,
                 notice=notices.append,
+                earlier=results,
             )
+            results[experiment.id] = result
             step("report")
             outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
             where = write_outputs(target / experiment.id, outputs)

@@ -49,6 +49,8 @@ EFFECT_CHECKS = frozenset({"twyman", "novelty", "largest_unit", "power", "domina
 COUNTS_UNITS = frozenset({"mixed_exposure", "exposure_before_start", "missing_units", "min_counts"})
 # Counts that are singular or plural words of their own.
 DAYS = {"lag": "late"}
+# Values that are changes of the metric that the check is about.
+EFFECTS = ("early", "late")
 TIME_NOTES = ("without_zone", "stray_future", "gap", "fold")
 
 
@@ -134,6 +136,8 @@ def check_text(w: Wording, check: HealthCheck) -> str:
     if values.get("units") == 0 or values.get("share_immature") == 1:
         # Nothing is there yet, which is more than a small number.
         key = f"{key}_empty" if w.words.has(f"{key}_empty") else key
+    if isinstance(values.get("shape"), str) and w.words.has(f"{key}_{values['shape']}"):
+        key = f"{key}_{values['shape']}"  # words of their own for one way in which it differs
     counted = values.get("count", values.get("dropped"))
     if isinstance(counted, int) and counted and w.words.has(f"{key}_counted"):
         return w.words.plural(f"{key}_counted", counted, **{**slots, "n": w.count(counted)})
@@ -168,6 +172,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
     for name, slot in DAYS.items():
         if isinstance(values.get(name), int):
             slots[slot] = w.words.plural("rule.runtime.days", int(values[name] or 0))
+    own = next((metric for metric in w.result.metrics if metric.key == check.subject), None)
     titles = {metric.key: w.metric(metric, 48) for metric in w.result.metrics}
     parts = [(code, values[code]) for code in TIME_NOTES if isinstance(values.get(code), int) and values[code]]
     if parts:
@@ -181,6 +186,8 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         if isinstance(value, str):
             dated = name == "first" or name.endswith("_on")
             slots[name] = w.date(value) if dated else _said(w, name, value, titles)
+        elif name in EFFECTS and own is not None:
+            slots[name] = w.effect(own, value)
         elif name == "p_value" or name.endswith("_p"):
             slots[name] = w.p(value)
         elif "share" in name or "deviation" in name:

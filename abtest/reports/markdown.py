@@ -182,7 +182,7 @@ def _size(w: _MarkdownWording) -> str:
     units = w.units(w.total_units)
     if experiment.days_run is None:
         return w.words("markdown.size_plain", units=units)
-    run = w.count(experiment.days_run)
+    run = w.count(experiment.days_of_plan or 0)
     if experiment.days_planned is None:
         return w.words("markdown.size_days", units=units, run=run)
     return w.words("markdown.size", units=units, run=run, planned=w.count(experiment.days_planned))

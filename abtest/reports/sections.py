@@ -9,6 +9,7 @@ from abtest.reports.adjusted import goal_lead, worth
 from abtest.reports.appendix import Plain
 from abtest.reports.beside import drivers_section, triggered_section, value_section
 from abtest.reports.evidence import Evidence as Evidence
+from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
@@ -22,6 +23,7 @@ from abtest.reports.tables import (
     metric_tables,
     segment_tables,
 )
+from abtest.reports.targets import targets_section
 from abtest.reports.text import clip
 from abtest.reports.verdict import (
     RuleText,
@@ -94,6 +96,8 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "targets": targets_section,
+            "iterations": iterations_section,
             "triggered": triggered_section,
             "value": value_section,
             "drivers": drivers_section,
@@ -366,8 +370,8 @@ def _spread(w: Wording, metric: MetricResult) -> Plain:
     variants = [v for v, _ in metric.histogram[0].units]
     totals = {v: sum(dict(one.units)[v] for one in metric.histogram) for v in variants}
     rows = []
-    for one in metric.histogram:
-        low, high = w.value(metric, one.low), w.value(metric, one.high)
+    marks = w.marks(metric, [edge for one in metric.histogram for edge in (one.low, one.high)])
+    for one, low, high in zip(metric.histogram, marks[::2], marks[1::2], strict=True):
         label = low if low == high else w.words("parts.range", low=low, high=high)
         units = dict(one.units)
         rows.append((label, *(w.share(units[v] / totals[v]) for v in variants)))

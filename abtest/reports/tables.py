@@ -82,7 +82,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
     """A row before the scale of its table is known."""
 
     row: Row
@@ -99,7 +99,7 @@ def metric_tables(w: Wording, metrics: Sequence[MetricResult], kind: str, captio
     dashed = next(iter(detects)) if len(detects) == 1 else None
     if kind != "goal":  # goals say it above their table, each with its raw change
         caption = _beside_values(w, caption, [c for metric in metrics for c in metric.comparisons])
-    return _forest(w, kind, caption, groups, drafts, dashed)
+    return forest(w, kind, caption, groups, drafts, dashed)
 
 
 def _beside_values(w: Wording, caption: str, comparisons: Sequence[Comparison]) -> str:
@@ -109,7 +109,7 @@ def _beside_values(w: Wording, caption: str, comparisons: Sequence[Comparison]) 
     return w.words("list.space").join([caption, w.words("adjusted.beside_values")])
 
 
-def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, list[_Draft]]:
+def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, list[Draft]]:
     note = _note(w, metric)
     named = w.many
     group = Group(w.metric(metric) if named else "", "", note if named else "", ())
@@ -123,7 +123,7 @@ def _metric_group(w: Wording, metric: MetricResult, kind: str) -> tuple[Group, l
         chip = w.chip("state", state) if kind != "explore" or state == "no_test" else None
         tone = chip.tone if chip else "acc"
         row = replace(row, note="" if named else note, chip=chip, tone=tone, swatch=_swatch(w, variant))
-        drafts.append(_Draft(row, metric, shown))
+        drafts.append(Draft(row, metric, shown))
     return group, drafts
 
 
@@ -167,12 +167,12 @@ def _row(
     return Row(head, values=values, change=change.estimate, interval=change.interval, tip=tip)
 
 
-def _forest(
+def forest(
     w: Wording,
     kind: str,
     caption: str,
-    groups: Iterable[tuple[Group, list[_Draft]]],
-    drafts: Sequence[_Draft],
+    groups: Iterable[tuple[Group, list[Draft]]],
+    drafts: Sequence[Draft],
     dashed: float | None,
 ) -> Table:
     """Rows in the unit that most of them share get one scale; the others say that they are not on it."""
@@ -202,7 +202,7 @@ def _forest(
     return Table(kind, caption, _columns(w, kind, label), axis, tuple(finished))
 
 
-def _unit(draft: _Draft) -> str:
+def _unit(draft: Draft) -> str:
     assert draft.shown is not None
     if draft.shown.scale != "value":
         return draft.shown.scale
@@ -226,7 +226,11 @@ def labels(w: Wording, found: Sequence[Tick], unit: str) -> tuple[tuple[Tick, st
 
 
 def _columns(w: Wording, kind: str, label: str) -> dict[str, str]:
-    first = {"guardrails": "table.guardrail", "segments": "table.segment"}.get(kind, "table.metric")
+    first = {
+        "guardrails": "table.guardrail",
+        "segments": "table.segment",
+        "iterations": "table.iteration",
+    }.get(kind, "table.metric")
     if w.many:
         values = w.words("table.values_many", control=w.control)
     else:
@@ -310,14 +314,14 @@ def segment_tables(w: Wording) -> list[Table]:
         metric = next((m for m in w.result.metrics if m.key == key), None)
         if metric is None:
             continue
-        groups: list[tuple[Group, list[_Draft]]] = []
+        groups: list[tuple[Group, list[Draft]]] = []
         for segment in segments:
             drafts = [d for group in segment.groups for d in _segment_rows(w, metric, segment, group)][:left]
             left -= len(drafts)
             groups.append((_segment_group(w, segment), drafts))
         caption = w.words("segments.caption", control=w.control, metric=w.metric(metric))
         caption = _beside_values(w, caption, [c for s in segments for group in s.groups for c in group.comparisons])
-        tables.append(_forest(w, "segments", caption, groups, [d for _, rows in groups for d in rows], None))
+        tables.append(forest(w, "segments", caption, groups, [d for _, rows in groups for d in rows], None))
     return tables
 
 
@@ -337,7 +341,7 @@ def _segment_group(w: Wording, segment: SegmentResult) -> Group:
     return Group(w.words("segments.dimension", dimension=w.name(segment.dimension, 60)), tag, note, ())
 
 
-def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, group: SegmentGroup) -> list[_Draft]:
+def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, group: SegmentGroup) -> list[Draft]:
     label = w.words("segments.hidden") if group.label is None else w.group(group.label)
     rows = []
     for variant in w.treatments:
@@ -356,7 +360,7 @@ def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, grou
         row = replace(
             row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant)
         )
-        rows.append(_Draft(row, metric, shown, overall))
+        rows.append(Draft(row, metric, shown, overall))
     return rows
 
 

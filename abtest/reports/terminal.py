@@ -263,8 +263,9 @@ def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list
     notes = words.plural("markdown.notes", c.notes)
     value = words("terminal.health_value", passed=w.count(c.passed), notes=notes, failed=w.count(c.failed))
     facts = [(words("terminal.health"), value), (w.unit_name, w.count(w.total_units))]
-    if experiment.days_run is not None and experiment.days_planned is not None:
-        days = words("terminal.days_value", run=w.count(experiment.days_run), planned=w.count(experiment.days_planned))
+    run, planned = experiment.days_of_plan, experiment.days_planned
+    if run is not None and planned is not None:
+        days = words("terminal.days_value", run=w.count(run), planned=w.count(planned))
         facts.append((words("terminal.days"), days))
     out = _wrap("   ".join(f"{name}  {value}" for name, value in facts), width)
     for level, mark in (("fail", "x"), ("note", "!")):

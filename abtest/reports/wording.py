@@ -202,6 +202,12 @@ class Wording:
             return self.words("table.no_value")
         return self.quantity(metric.unit_of_value, value, self._decimals(metric, (value,)))
 
+    def marks(self, metric: MetricResult, values: Sequence[float]) -> tuple[str, ...]:
+        """Values that one column lists: whole numbers without decimals, if all of them are whole."""
+        if metric.unit_of_value == "share" or not all(value.is_integer() for value in values):
+            return tuple(self.value(metric, value) for value in values)
+        return tuple(self.quantity(metric.unit_of_value, value, 0) for value in values)
+
     def values(self, metric: MetricResult, arms: Sequence[ArmValue], variant: str) -> tuple[str, str]:
         """Control and treatment side by side, with decimals enough to tell them apart."""
         by_id = {arm.variant: arm.value for arm in arms}
@@ -230,6 +236,14 @@ class Wording:
         return by_size(max((abs(value) for value in values), default=0.0))
 
     # Changes
+
+    def effect(self, metric: MetricResult, value: float) -> str:
+        """A difference in the metric's own unit, with its sign."""
+        decimals = self._decimals(metric, (value,))
+        if metric.unit_of_value in ("share", "points"):
+            scaled = 100 * value if metric.unit_of_value == "share" else value
+            return self.words("units.points", n=self.numbers.fixed(scaled, decimals, sign=True))
+        return self.quantity(metric.unit_of_value, value, decimals, sign=True)
 
     @property
     def early(self) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from abtest.problems import Problem, UserError, data_error, quoted
+
+T = TypeVar("T")
 
 
 def name(identifier: str) -> str:
@@ -49,14 +51,19 @@ class Engine:
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"), compare=False)
 
     def _run(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Names and rows of a statement. KeyboardInterrupt stops it within milliseconds."""
-        import duckdb
+        """Names and rows of a statement."""
 
         def work() -> tuple[list[str], list[tuple[Any, ...]]]:
             cursor = self.ibis.con.execute(statement)
             return [d[0] for d in cursor.description or ()], cursor.fetchall()
 
-        running: Future[tuple[list[str], list[tuple[Any, ...]]]] = self.worker.submit(work)
+        return self._waiting(work)
+
+    def _waiting(self, work: Callable[[], T]) -> T:
+        """The result of work in the engine. KeyboardInterrupt stops it within milliseconds."""
+        import duckdb
+
+        running: Future[T] = self.worker.submit(work)
         try:
             return running.result()
         except KeyboardInterrupt:
@@ -79,6 +86,13 @@ class Engine:
 
     def one(self, statement: str) -> tuple[Any, ...]:
         return self.rows(statement)[0]
+
+    def numbers(self, statement: str) -> list[Any]:
+        """The columns of a statement as arrays of floats, NaN for NULL; for what needs every unit."""
+        import numpy
+
+        found = self._waiting(lambda: self.ibis.con.execute(statement).fetchnumpy())
+        return [numpy.ma.filled(numpy.ma.asarray(c, dtype=float), numpy.nan) for c in found.values()]
 
     def table(self, table: str) -> Any:
         return self.ibis.table(table)

@@ -69,6 +69,26 @@ def sequential_srm(observed: Sequence[int], shares: Sequence[float], *, concentr
     return math.exp(min(0.0, -log_bayes_factor(observed, shares, concentration=concentration)))
 
 
+CONCENTRATIONS = (100.0, 1_000.0, 10_000.0)
+"""Priors for gross, middling and small imbalances: no single one sees the first among few units and the last among many."""
+
+
+def anytime_srm(observed: Sequence[int], shares: Sequence[float]) -> float:
+    """As `sequential_srm`, by the mean of the Bayes factors of `CONCENTRATIONS`.
+
+    A mean of such factors is one itself (Vovk & Wang 2021, section 4), so the p-value holds at every look too.
+
+    >>> anytime_srm([821588, 815482], [0.5, 0.5]) < 0.001, anytime_srm([500, 330], [0.5, 0.5]) < 0.001
+    (True, True)
+    """
+    logs = [log_bayes_factor(observed, shares, concentration=c) for c in CONCENTRATIONS]
+    largest = max(logs)
+    if math.isinf(largest):
+        return 0.0
+    mean = largest + math.log(math.fsum(math.exp(value - largest) for value in logs) / len(logs))
+    return math.exp(min(0.0, -mean))
+
+
 def log_bayes_factor(observed: Sequence[int], shares: Sequence[float], *, concentration: float = 10_000.0) -> float:
     """Natural log of the Bayes factor for "other shares" against "the configured shares" (Lindon & Malek 2022).
 

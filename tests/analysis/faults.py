@@ -83,6 +83,8 @@ class User:
     beside: str
     effect: float
     answers: float = 0.5
+    later: float | None = None
+    """The effect from the fourth day on, where it is another."""
 
 
 @dataclass
@@ -155,7 +157,9 @@ def _rows(w: World, user: User) -> None:
     w.flags.append([user.id, "f2", user.beside, stamp(user.day, 8)])
     days = np.arange(user.day - HISTORY, user.day + WINDOW + 1)
     after = days >= user.day
-    for name, rate in (("like", user.taste * np.where(after, user.effect, 1.0)), ("open", 0.3), ("buy", user.taste)):
+    later = user.effect if user.later is None else user.later
+    effect = np.where(days < user.day + 3, user.effect, later)
+    for name, rate in (("like", user.taste * np.where(after, effect, 1.0)), ("open", 0.3), ("buy", user.taste)):
         for day, n in zip(days, w.draw.poisson(rate, len(days)), strict=True):
             for k in range(int(n)):
                 total = f"{w.draw.uniform(8, 12):.2f}" if name == "buy" else ""
@@ -363,6 +367,10 @@ def _huge(w: World, u: User) -> None:
     u.effect = 4.0 if u.arm == "b" else 1.0
 
 
+def _charm_of_the_new(w: World, u: User) -> None:
+    u.effect, u.later = (2.5, 1.0) if u.arm == "b" else (1.0, None)
+
+
 FAULTS: dict[str, Fault] = {
     "treatment lost": Fault((("srm", None, "fail"),), keep(lambda w, u: u.arm == "a" or w.draw.random() < 0.65)),
     "treatment lost on a day": Fault((("srm_by_day", None, "fail"),), _fewer_on_a_day),
@@ -396,7 +404,8 @@ FAULTS: dict[str, Fault] = {
         (("dilution", None, "pass"),), say("segments: [country]", "trigger: (buy >= 2) in first 7 days\nsegments: [country]")
     ),
     "four times as many likes": Fault((("twyman", "likes", "note"),), each(_huge)),
-    "one order of 90,000": Fault((("leverage", "spend", "note"), ("skewness", "spend", "note")), rows=_whale),
+    "one order of 90,000": Fault((("leverage", "spend", "note"), ("skewness", "spend", "note"), ("aa_calibration", "spend", "note")), rows=_whale),
+    "the charm of the new": Fault((("novelty", "likes", "note"),), each(_charm_of_the_new)),
     "read after two weeks": Fault(
         (("runtime", None, "note"), ("peeking", None, "note"), ("maturity", "likes", "note")),
         say("iteration_of: older", "as_of: 2026-03-14\niteration_of: older"),

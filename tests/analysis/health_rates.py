@@ -21,12 +21,13 @@ import numpy as np
 import abtest
 from abtest.analysis.adjusting import Covaried
 from abtest.analysis.arms import Arm
-from abtest.analysis.health import assignment, comparability, days, logs, values
+from abtest.analysis.health import assignment, calibration, comparability, days, logs, over_time, values
 from abtest.analysis.result import HealthCheck
-from abtest.analysis.run import Options, analyse
+from abtest.analysis.run import Options, analyse_alone
 from abtest.language.model import Experiment, Variant
 from abtest.stats.matrix import MomentMatrix
-from abtest.stats.moments import Counts, Moments, PairMoments
+from abtest.stats.moments import Counts, Moments, PairMoments, pair_of
+from abtest.stats.rerandomise import UnitColumn, error_rates
 from tests.analysis.builders import goal
 from tests.analysis.faults import write
 
@@ -60,7 +61,7 @@ def through_files(n: int, first_seed: int = 1000) -> Rates:
         for seed in range(first_seed, first_seed + n):
             with TemporaryDirectory() as folder:
                 project = abtest.load(write(Path(folder), lift=0.0, seed=seed))
-                yield analyse(project, project.experiments["x"], options=Options(threads=1)).health
+                yield analyse_alone(project, project.experiments["x"], options=Options(threads=1)).health
 
     return counted(experiments())
 
@@ -188,6 +189,30 @@ def _before(draw: np.random.Generator) -> HealthCheck:
     return max(found, key=lambda c: ("pass", "note", "fail").index(c.level))
 
 
+def _over_time(draw: np.random.Generator) -> HealthCheck:
+    """Three metrics whose halves go together, by the taste of each unit; the worst of their checks."""
+
+    def arm() -> PairMoments:
+        taste = draw.gamma(2.0, 1.0, 250)
+        return pair_of(draw.poisson(taste).astype(float), draw.poisson(taste).astype(float))
+
+    found = over_time.novelty_checks(
+        {m: over_time.OverTime(7, {v: arm() for v in IDS}) for m in ("m1", "m2", "m3")}, "a"
+    )
+    return max(found, key=lambda c: ("pass", "note").index(c.level))
+
+
+def _calibrated(draw: np.random.Generator) -> HealthCheck:
+    """Two metrics whose tests are sound: a normal one, and a share."""
+    columns = [
+        UnitColumn("mean", draw.normal(0, 1, 250)),
+        UnitColumn("proportion", (draw.random(250) < 0.4).astype(float)),
+    ]
+    rates = error_rates(columns, 0.5, seed=int(draw.integers(2**63)))
+    found = [calibration.check(f"m{i}", rate, 0.05, 2) for i, rate in enumerate(rates)]
+    return max(found, key=lambda c: ("pass", "note").index(c.level))
+
+
 def _response(draw: np.random.Generator) -> HealthCheck:
     arms = {v: Arm(400, 400, 0, 0, None, None, None, Counts(int(k), 400)) for v, k in zip(IDS, draw.binomial(400, 0.4, 2), strict=True)}  # fmt: skip
     return comparability.response_checks({"nps": arms})[0]
@@ -196,7 +221,7 @@ def _response(draw: np.random.Generator) -> HealthCheck:
 DRAWN: tuple[Callable[[np.random.Generator], HealthCheck], ...] = (
     _whole, _within("srm_by_day", (120, 90, 70, 60, 50, 45, 40, 38, 36, 34, 32, 30, 30, 30)), _within("srm_by_segment", (500, 300, 200)),
     _first, _timing, _allocation, _carried, _exposure_days, _exposure_step, _gaps, _loss, _silent, _lag, _missing, _denominator,
-    _before, _response,
+    _before, _response, _over_time, _calibrated,
 )  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def test_what_is_not_found_is_not_run_with_a_reason() -> None:
     found = completed([own], {"response": "no_survey"})
     assert found[0] == own
     assert next(c for c in found if c.key == "response").reason == "no_survey"
-    assert next(c for c in found if c.key == "novelty").reason == "no_trajectory"
+    assert next(c for c in found if c.key == "novelty").reason == "not_applicable"
     assert next(c for c in found if c.key == "carry_over").reason == "not_applicable"
 
 

@@ -120,15 +120,15 @@ def test_checks_that_passed_alike_share_a_line_and_so_do_reasons_not_to_run() ->
     waiting = tuple(
         HealthCheck(key, "metric", None, "not_run", reason)
         for key, reason in (
-            ("novelty", "no_trajectory"),
-            ("aa_calibration", "no_calibration"),
+            ("novelty", "no_time"),
+            ("aa_calibration", "no_time"),
             ("response", "no_survey"),
         )
     )
     text = health_text(Wording(replace(base, health=(*passed, *waiting))))
     assert [c.name for c in text.passed] == ["Gaps in the log: a and b"]
     assert [(c.name, c.text) for c in text.not_run] == [
-        ("Effect over time, Calibration of the metrics", "Not in this version."),
+        ("Effect over time, Calibration of the metrics", "The data carry no time."),
         ("Who answers", "No survey is read."),
     ]
     assert len(text.all) == 4

@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from abtest.stats.srm import log_bayes_factor, sequential_srm, srm
+from abtest.stats.srm import CONCENTRATIONS, anytime_srm, log_bayes_factor, sequential_srm, srm
 
 from .vectors import case
 
@@ -102,3 +104,26 @@ def test_impossible_input_is_refused() -> None:
             srm(observed, shares)
     with pytest.raises(ValueError, match="concentration"):
         sequential_srm([1, 2], [1, 1], concentration=0.0)
+
+
+@given(st.lists(st.integers(0, 5000), min_size=2, max_size=4))
+def test_the_mean_of_factors_lies_between_them(observed: list[int]) -> None:
+    shares = [1.0] * len(observed)
+    each = [sequential_srm(observed, shares, concentration=c) for c in CONCENTRATIONS]
+    assert min(each) * (1 - 1e-9) <= anytime_srm(observed, shares) <= min(1.0, len(each) * min(each)) * (1 + 1e-9)
+
+
+def test_a_look_every_day_keeps_the_error_rate() -> None:
+    """28 looks at a sound split of 100 units a day: chi-square fails more often than it says, this does not."""
+    draw = np.random.default_rng(8)
+    n = 2000
+    counts = draw.binomial(100, 0.5, (n, 28)).cumsum(axis=1)
+    total = 100 * np.arange(1, 29)
+    chi = (2 * counts - total) ** 2 / total
+    naive = (chi > 10.827566).any(axis=1).mean()
+    found = sum(
+        any(anytime_srm([int(k), int(m - k)], [0.5, 0.5]) < 0.01 for k, m in zip(row, total, strict=True))
+        for row in counts[:400]
+    )
+    assert naive > 0.004
+    assert found <= binom.ppf(0.9999, 400, 0.01)

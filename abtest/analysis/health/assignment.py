@@ -11,16 +11,19 @@ from abtest.language.model import Experiment
 from abtest.stats.means import welch
 from abtest.stats.moments import from_sums
 from abtest.stats.multiplicity import benjamini_hochberg
-from abtest.stats.srm import srm
+from abtest.stats.srm import anytime_srm, srm
 from abtest.stats.tables import homogeneity, merge_rare
 
 Facts = dict[str, Number | str | None]
 
 
 def check_srm(
-    experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None = None
+    experiment: Experiment, units: Mapping[str, int], clusters: Mapping[str, int] | None = None, running: bool = False
 ) -> HealthCheck:
-    """Sample ratio mismatch: what was randomised, units or whole clusters, per variant against the planned shares."""
+    """Sample ratio mismatch: what was randomised, units or whole clusters, per variant against the planned shares.
+
+    While the experiment is `running` somebody may look every day, so that it fails by a p-value that holds at all looks.
+    """
     observed = [(units if clusters is None else clusters).get(v.id, 0) for v in experiment.variants]
     shares = [v.share or 0.0 for v in experiment.variants]
     total = sum(observed)
@@ -28,14 +31,15 @@ def check_srm(
     if test.p_value is None or test.max_deviation is None or min(s * total for s in shares if s > 0) < t.SRM_EXPECTED:
         return not_run("srm", "experiment", None, "not_enough_units" if clusters is None else "not_enough_clusters")
     level: HealthLevel = "pass"
-    if test.p_value < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
+    p = max(test.p_value, anytime_srm(observed, shares)) if running else test.p_value
+    if p < experiment.plan.srm_alpha and test.max_deviation >= t.SRM_DEVIATION:
         level = "fail"
     elif test.p_value < t.SRM_NOTE:
         level = "note"
     words: Facts = {
         "observed": " : ".join(f"{n:,}" for n in observed),
         "expected": " : ".join(f"{100 * s:g}%" for s in shares),
-        "p_value": test.p_value,
+        "p_value": p if level == "fail" else test.p_value,
         "statistic": test.statistic,
         "max_deviation": test.max_deviation,
     }

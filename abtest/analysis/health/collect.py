@@ -11,7 +11,18 @@ from abtest.analysis.beside import Triggered
 from abtest.analysis.compare import Setting
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
-from abtest.analysis.health import asked, assignment, comparability, days, logs, others, plan, values
+from abtest.analysis.health import (
+    asked,
+    assignment,
+    calibration,
+    comparability,
+    days,
+    logs,
+    others,
+    over_time,
+    plan,
+    values,
+)
 from abtest.analysis.health.table import COUNTS_UNITS, Reason, completed
 from abtest.analysis.prepare import Prepared
 from abtest.analysis.result import HealthCheck, Ledger, MetricResult, SegmentResult
@@ -69,7 +80,7 @@ def _exposures(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     early = sum(n for s, _, n in exposed.units if s == BEFORE_START)
     clusters = f.prepared.clusters
     counted = None if clusters is None else {ids[i]: n for i, n in clusters.by_variant}
-    overall = assignment.check_srm(e, units, counted)
+    overall = assignment.check_srm(e, units, counted, running=not f.clock.reached)
     first = asked.mixed_by_first(f.engine, ids) if mixed and exposed.has_time else {}
     found = [
         overall,
@@ -181,7 +192,10 @@ def _newest(f: Findings) -> int | None:
 
 def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     opened = any(not f.definitions[m.key].window.fixed for m in f.metrics if m.role == "goal")
-    found = [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    run, planned = f.clock.days_run, f.clock.days_planned
+    if run is not None and planned is not None and not opened:
+        run = min(run, planned)  # open windows go on to the end of the data, the others do not
+    found = [plan.check_runtime(run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
     if f.triggered is None:
         reasons["dilution"] = "no_trigger"
         return found
@@ -212,7 +226,13 @@ def _metrics(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     }
     found += comparability.response_checks(answered)
     found += comparability.dominance_checks(f.segments, {m.key: m for m in f.metrics})
+    halves = over_time.halves_by_variant(f.engine, f.values, e, f.prepared, f.grid)
+    found += over_time.novelty_checks(halves, e.baseline)
+    if f.prepared.clusters is None:
+        found += calibration.calibration_checks(f.engine, f.values, e, f.metrics)
     reasons |= {
+        "novelty": "no_halves" if f.prepared.exposed.has_time else "no_time",
+        "aa_calibration": "no_calibration",
         "power": "too_early" if not f.clock.reached else "no_detect",
         "pre_period": "no_covariate",
         "response": "no_survey",

@@ -18,7 +18,7 @@ Nature = Literal["before", "pipeline", "after", "plan"]
 Reason = Literal[
     "no_time", "no_data", "not_applicable", "not_enough_units", "not_enough_groups", "few_mixed", "one_day", "two_weeks",
     "no_segments", "no_covariate", "no_log", "too_early", "no_detect", "no_survey", "not_clear", "no_ratio", "no_mean",
-    "no_previous", "other_source", "no_other", "no_trajectory", "no_calibration", "no_lock", "no_mechanism", "no_trigger",
+    "no_previous", "other_source", "no_other", "no_halves", "no_calibration", "no_lock", "no_mechanism", "no_trigger",
     "no_cluster", "clustered", "not_enough_clusters",
 ]  # fmt: skip
 """Why a check was not run."""
@@ -70,7 +70,7 @@ CHECKS: tuple[Check, ...] = (
     Check(10, "leverage", "metric", "after", "note", ("LEVERAGE_NOTE",)),
     Check(10, "largest_unit", "metric", "after", "note", ("LEVERAGE_CHANGE",)),
     Check(10, "skewness", "metric", "after", "note", ("SKEW_FACTOR",)),
-    Check(11, "novelty", "metric", "after", "note", (), "no_trajectory"),
+    Check(11, "novelty", "metric", "after", "note", ("NOVELTY_P",)),
     Check(12, "runtime", "experiment", "plan", "note", ("DAYS_ADVISED",)),
     Check(12, "maturity", "metric", "plan", "note"),
     Check(13, "peeking", "experiment", "plan", "note"),
@@ -83,7 +83,7 @@ CHECKS: tuple[Check, ...] = (
     Check(20, "freshness", "experiment", "pipeline", "note", ("LAG_DAYS",)),
     Check(20, "arms_lag", "experiment", "pipeline", "fail", ("ARMS_LAG_NOTE", "ARMS_LAG_FAIL")),
     Check(20, "time_gaps", "experiment", "pipeline", "note", ("GAP_EXPECTED",)),
-    Check(21, "aa_calibration", "metric", "pipeline", "note", (), "no_calibration"),
+    Check(21, "aa_calibration", "metric", "pipeline", "note", ("SPLITS", "CALIBRATION_P")),
     Check(22, "carry_over", "experiment", "before", "fail", ("CARRY_NOTE_P", "CARRY_FAIL_P", "CARRY_V")),
     Check(23, "config_drift", "experiment", "plan", "note", (), "no_lock"),
     Check(24, "cluster_split", "experiment", "pipeline", "fail", ("SPLIT_NOTE", "MIXED_NOTE", "MIXED_FAIL")),
@@ -97,6 +97,7 @@ CHECKS: tuple[Check, ...] = (
 COUNTS_UNITS = (
     "srm_by_day", "srm_by_segment", "mixed_first", "exposure_timing", "allocation", "pre_period", "silent_units",
     "carry_over", "response", "concurrent", "skewness", "leverage", "largest_unit", "dominance", "missing_units", "arms_lag",
+    "novelty", "aa_calibration",
 )  # fmt: skip
 """Checks that take units as independent, which those of one cluster are not."""
 

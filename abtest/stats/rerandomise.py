@@ -1,0 +1,220 @@
+"""Does a test keep its error rate on these very units? Split them at random again and again, and count what it calls.
+
+After a random split of the same units nothing differs but chance, so a test at level alpha should call a difference in a
+share alpha of splits, whatever the distribution of the values (the randomisation hypothesis: Fisher 1935, section 21;
+A/A tests: Kohavi, Tang & Xu 2020, ch. 19). Far more says that its p-values are too small here, far fewer that it is
+blind: one giant among the units does that.
+
+All splits of all metrics are one matrix product, labels times values. Values are whole numbers of 16 bits, so that every
+sum is exact and no digit depends on the order of addition.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from abtest.stats.distributions import check_alpha
+
+Array = NDArray[np.float64]
+Kind = Literal["mean", "proportion", "ratio"]
+SPLITS = 512
+MOST_UNITS = 1_000_000
+"""Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
+_LEVELS = 2**16 - 1
+_CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class UnitColumn:
+    """One metric over n units: `values` (n,), NaN where a unit does not count, and for ratios their `denominators`.
+
+    `kind` says which test is tried: Welch's t of means, the pooled z of proportions (values 0 and 1), delta of ratios.
+    """
+
+    kind: Kind
+    values: Array
+    denominators: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRate:
+    """In how many of `splits` the test `called` a difference; `low` and `high` bound the true rate (exact, 95 %).
+
+    `too_many` and `too_few`: the chance of that many calls or more (or fewer), were the rate alpha (binomial).
+    """
+
+    units: int
+    splits: int
+    called: int
+    low: float
+    high: float
+    too_many: float
+    too_few: float
+
+    @property
+    def rate(self) -> float:
+        return self.called / self.splits
+
+
+def error_rates(
+    columns: Sequence[UnitColumn], share: float, *, alpha: float = 0.05, splits: int = SPLITS, seed: int = 0
+) -> tuple[ErrorRate, ...]:
+    """The error rate of each column's test when every unit goes to treatment with probability `share`.
+
+    All columns have the same units in the same order, at most a million. Splits in which a test cannot be made (an arm
+    without units, no variation) count as not called. The same input gives the same answer on every machine.
+
+    >>> even = UnitColumn("mean", np.arange(1000.0) % 7)
+    >>> giant = UnitColumn("mean", np.append(np.zeros(999), 1e6))
+    >>> [0.02 < r.rate < 0.08 for r in error_rates([even, giant], 0.5)]
+    [True, False]
+    """
+    found = []
+    for p in p_values(columns, share, splits=splits, seed=seed):
+        called = int((p < alpha).sum())
+        found.append((called, error_rate(called, splits, alpha)))
+    return tuple(
+        ErrorRate(int(np.isfinite(c.values).sum()), splits, called, *bounds)
+        for c, (called, bounds) in zip(columns, found, strict=True)
+    )
+
+
+def error_rate(called: int, splits: int, alpha: float) -> tuple[float, float, float, float]:
+    """Exact 95 % bounds of a rate (Clopper & Pearson 1934), and P(X >= called), P(X <= called) for X ~ Bin(splits, alpha).
+
+    >>> [round(v, 4) for v in error_rate(5, 100, 0.05)]
+    [0.0164, 0.1128, 0.564, 0.616]
+    """
+    check_alpha(alpha)
+    low = float(special.betaincinv(called, splits - called + 1, 0.025)) if called else 0.0
+    high = float(special.betaincinv(called + 1, splits - called, 0.975)) if called < splits else 1.0
+    return low, high, float(special.bdtrc(called - 1, splits, alpha)) if called else 1.0, float(special.bdtr(called, splits, alpha))  # fmt: skip
+
+
+def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, ...]:
+    """The two-sided p-value of every split (`splits`,) per column; NaN where there is no test.
+
+    Raises ValueError for a share outside (0, 1), columns of different length, or more than a million units.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"a share lies strictly between 0 and 1, got {share!r}")
+    sizes = {len(c.values) for c in columns} | {len(c.denominators) for c in columns if c.denominators is not None}
+    if len(sizes) > 1 or max(sizes, default=0) > MOST_UNITS:
+        raise ValueError(f"columns need one length of at most {MOST_UNITS:,} units, got {sorted(sizes)}")
+    matrix = _Matrix()
+    placed = [_place(matrix, c) for c in columns]
+    total, treated = _sums(matrix.columns, share, splits, seed)
+    return tuple(_p(c.kind, p, treated, total - treated) for c, p in zip(columns, placed, strict=True))
+
+
+class _Matrix:
+    """Columns to be summed, each kept once however many metrics need it."""
+
+    def __init__(self) -> None:
+        self.columns: list[Array] = []
+        self._known: dict[bytes, int] = {}
+
+    def add(self, column: Array) -> int:
+        key = column.tobytes()
+        if key not in self._known:
+            self._known[key] = len(self.columns)
+            self.columns.append(column)
+        return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where the sums of one metric stand: units, then (first, second) per part and the cross sum; value = low + step q."""
+
+    n: int
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    cross: int
+    low: tuple[float, ...]
+    step: tuple[float, ...]
+
+
+def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
+    parts = [column.values] if column.denominators is None else [column.values, column.denominators]
+    counts = np.all(np.isfinite(parts), axis=0)
+    whole, lows, steps = [], [], []
+    for part in parts:
+        known = part[counts]
+        low, top = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+        step = (top - low) / _LEVELS if top > low else 1.0
+        if column.kind == "proportion":
+            low, step = 0.0, 1.0
+        whole.append(np.where(counts, np.rint((np.where(counts, part, low) - low) / step), 0.0))
+        lows.append(low)
+        steps.append(step)
+    cross = matrix.add(whole[0] * whole[1]) if len(whole) > 1 else -1
+    first, second = tuple(matrix.add(w) for w in whole), tuple(matrix.add(w * w) for w in whole)
+    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps))
+
+
+def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tuple[Array, Array]:
+    """Sums over all units (k,) and over those that each split treats (splits, k)."""
+    if not columns:
+        return np.zeros(0), np.zeros((splits, 0))
+    values = np.stack(columns, axis=1)
+    treated = np.zeros((splits, len(columns)))
+    for start, labels in _labels(len(values), share, splits, seed):
+        treated += labels @ values[start : start + labels.shape[1]]
+    return values.sum(axis=0), treated
+
+
+def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, Array]]:
+    """1 for treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    dtype: Any = np.uint8 if (share * 256).is_integer() else np.dtype("<u2")
+    width = np.dtype(dtype).itemsize
+    limit = min(256**width - 1, max(1, round(share * 256**width)))
+    for start in range(0, n, _CHUNK):
+        size = min(_CHUNK, n - start)
+        drawn = np.frombuffer(draw.bytes(splits * size * width), dtype).reshape(splits, size)
+        yield start, (drawn < limit).astype(np.float64)
+
+
+def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kind == "proportion":
+            return _pooled_z(placed, treated, control)
+        one, other = (_arm(placed, sums) for sums in (treated, control))
+        variance = one[1] + other[1]
+        t = (one[0] - other[0]) / np.sqrt(variance)
+        df = variance**2 / (one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
+        tested = (one[2] > 0) & (other[2] > 0) & (variance > 0)
+        found: Array = np.where(tested, 2.0 * special.stdtr(np.where(tested, df, 1.0), -np.abs(t)), math.nan)
+        return found
+
+
+def _pooled_z(placed: _Placed, treated: Array, control: Array) -> Array:
+    n_t, n_c = treated[:, placed.n], control[:, placed.n]
+    k_t, k_c = treated[:, placed.first[0]], control[:, placed.first[0]]
+    pooled = (k_t + k_c) / (n_t + n_c)
+    z = (k_t / n_t - k_c / n_c) / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n_t + 1.0 / n_c))
+    found: Array = np.where(np.isfinite(z), 2.0 * special.ndtr(-np.abs(z)), math.nan)
+    return found
+
+
+def _arm(placed: _Placed, sums: Array) -> tuple[Array, Array, Array]:
+    """The estimate of one arm, its squared standard error and degrees of freedom, per split."""
+    n = sums[:, placed.n]
+    means, squares = [], []
+    for first, second, low, step in zip(placed.first, placed.second, placed.low, placed.step, strict=True):
+        means.append(low + step * sums[:, first] / n)
+        squares.append(step * step * (sums[:, second] - sums[:, first] ** 2 / n))
+    if len(means) == 1:
+        return means[0], squares[0] / (n - 1) / n, n - 1
+    ratio = means[0] / means[1]
+    q_x, q_y = (sums[:, i] for i in placed.first)
+    cross = placed.step[0] * placed.step[1] * (sums[:, placed.cross] - q_x * q_y / n)
+    around = np.maximum(0.0, squares[0] - 2.0 * ratio * cross + ratio**2 * squares[1])
+    return ratio, around / (n - 1) / n / means[1] ** 2, n - 1
