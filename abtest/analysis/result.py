@@ -120,7 +120,7 @@ class MetricResult:
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
-    `beside` and `curves` are other looks at it.
+    `beside` and `curves` are other looks at it. `dimension`, `phase` and `tags` are the analyst's own words for it.
     """
 
     key: str
@@ -147,6 +147,9 @@ class MetricResult:
     histogram: tuple[Bin, ...] = ()
     beside: tuple[Beside, ...] = ()
     curves: tuple[Curve, ...] = ()
+    dimension: str | None = None
+    phase: str | None = None
+    tags: tuple[str, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
 
 

@@ -35,10 +35,12 @@ from abtest.analysis.result import (
     Unadjusted,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.stamped import drift_of
 from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, metric_hash
+from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
 from abtest.metrics.crossed import find_covariates
@@ -68,15 +70,17 @@ def analyse(
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
     earlier: Mapping[str, Result] | None = None,
+    stamp: Lock | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
-    The iterations before it are computed too; results that are there already come as `earlier`, by id.
+    The iterations before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
+    that the caller is about to stamp, where the project holds no lock of it yet.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
-    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice)
+    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice, stamp=stamp)
 
     def compute(before: Experiment) -> Result:
         return analyse_alone(project, before, options=options, progress=lambda s: progress(f"{before.title}: {s}"))
@@ -91,11 +95,12 @@ def analyse_alone(
     options: Options = Options(),
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
+    stamp: Lock | None = None,
 ) -> Result:
     """As `analyse`, without a look at iterations before."""
     engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
     try:
-        return _Run(engine, project, experiment, options, progress, notice).result()
+        return _Run(engine, project, experiment, options, progress, notice, stamp).result()
     finally:
         engine.close()
 
@@ -109,6 +114,7 @@ class _Run:
         options: Options,
         progress: Progress,
         notice: Progress,
+        stamp: Lock | None,
     ) -> None:
         self.engine, self.project, self.experiment = engine, project, experiment
         self.options, self.progress, self.notice = options, progress, notice
@@ -117,6 +123,7 @@ class _Run:
         self.uses |= {m.name: MetricUse(m.name, "part") for m in self.metrics if m.part_of is not None}
         self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
+        self.drift = drift_of(project, experiment, stamp)
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
@@ -174,6 +181,7 @@ class _Run:
                 clock,
                 setting,
                 triggered,
+                self.drift,
             )
         )
         decision = decide(
@@ -303,9 +311,12 @@ class _Run:
                 for v in self.experiment.treatments
             ),
             detect=self._detect(use),
-            stamps=_stamps(metric),
+            stamps=(*_stamps(metric), *(self.drift.stamps(metric.name) if self.drift else ())),
             mature_on=mature_on,
             part_of=metric.part_of,
+            dimension=None if metric.part_of else metric.dimension,
+            phase=None if metric.part_of else metric.phase,
+            tags=() if metric.part_of else metric.tags,
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),

@@ -25,6 +25,7 @@ def command(folder: str, language: str | None) -> None:
     """
     from abtest.analysis.run import Options, analyse
     from abtest.cli.run import FILES, _shown
+    from abtest.cli.stamp import stamping
     from abtest.demo import write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
@@ -51,7 +52,10 @@ def command(folder: str, language: str | None) -> None:
         project = load_project(target)
         spoken = language or project.language
         experiment = next(iter(project.experiments.values()))
-        result = analyse(project, experiment, options=Options(command=f"abtest run {experiment.id}"), progress=step)
+        options = Options(command=f"abtest run {experiment.id}")
+        with stamping(project, experiment, True) as stamp:
+            result = analyse(project, experiment, options=options, progress=step, stamp=stamp.lock)
+            stamp.keep(result.experiment.data_through)
         where = write_outputs(
             target / "out" / experiment.id, {name: render(result, form, spoken) for form, name in FILES.items()}
         )

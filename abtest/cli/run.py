@@ -52,6 +52,7 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
 @language_option("the outputs")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
+@click.option("--no-lock", is_flag=True, help="Do not stamp the plan into locks/ at the first run.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
 def command(
     experiments: tuple[str, ...],
@@ -62,9 +63,13 @@ def command(
     language: str | None,
     threads: int | None,
     memory: str | None,
+    no_lock: bool,
     quiet: bool,
 ) -> None:
     """Compute EXPERIMENTS (ids or files; default: all) and write report.html, result.json and summary.md of each.
+
+    The first run of an experiment stamps its plan into locks/ID.yml, to be committed; what is changed in the plan later is
+    told in the report.
 
     \b
     Examples:
@@ -74,6 +79,7 @@ def command(
       abtest run feed_ranker_v3 --language nl     in Dutch
     """
     from abtest.cli.locate import experiments_of
+    from abtest.cli.stamp import stamping
 
     chosen = _choices(formats, FORMATS, "--format")
     failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
@@ -89,7 +95,7 @@ def command(
     results: dict[str, Result] = {}
     for experiment in selected:
         notices: list[str] = []
-        with progress(f"{experiment.title}") as step:
+        with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
             result = analyse(
                 project,
                 experiment,
@@ -97,8 +103,10 @@ def command(
                 progress=step,
                 notice=notices.append,
                 earlier=results,
+                stamp=stamp.lock,
             )
             results[experiment.id] = result
+            stamp.keep(result.experiment.data_through)
             step("report")
             outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
             where = write_outputs(target / experiment.id, outputs)
@@ -116,6 +124,8 @@ def command(
                     report_path=report,
                 )
             )
+            if stamp.said:
+                write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
             for notice in notices:
                 write(notice, sys.stderr)
     if code:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from abtest.language.beside_model import Drivers, Target, Trigger
 from abtest.language.conditions import Condition, Where
+from abtest.language.lock_model import Lock
 from abtest.language.metric_model import (
     FINER_UNITS,
     Adjust,
@@ -235,7 +236,8 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all. `language`: that of reports, where none is asked for."""
+    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment. `language`: that of
+    reports, where none is asked for."""
 
     root: Path
     name: str
@@ -251,4 +253,5 @@ class Project:
     default_adjust: int = DEFAULT_ADJUST
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    locks: Mapping[str, Lock] = field(default_factory=dict)
     language: str = "en"

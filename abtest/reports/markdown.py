@@ -11,6 +11,7 @@ from abtest.analysis.result import MetricResult, Result
 from abtest.reports.appendix import short
 from abtest.reports.health import counts
 from abtest.reports.limits import followed
+from abtest.reports.tables import stamp_notes
 from abtest.reports.verdict import comparison_of, guardrail_labels, headline, low_end, sentence
 from abtest.reports.wording import Shown, Wording
 
@@ -144,6 +145,8 @@ def _row(
     bold: bool = False,
 ) -> str:
     name = w.metric(metric)
+    if notes := stamp_notes(w, metric):
+        name = w.words("markdown.stamped", name=name, note=w.words("table.note_join").join(notes))
     if shown is None:
         change, interval = w.words("table.no_value"), absent
     else:

@@ -14,6 +14,8 @@ from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.numbers import decimals_for
+from abtest.reports.profile import profile_section
+from abtest.reports.questions import questions_section
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
@@ -96,6 +98,8 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "profile": profile_section,
+            "questions": questions_section,
             "targets": targets_section,
             "iterations": iterations_section,
             "triggered": triggered_section,
