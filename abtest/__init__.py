@@ -12,11 +12,11 @@ from abtest.version import __version__
 
 if TYPE_CHECKING:
     from abtest.analysis.result import Result
-    from abtest.api import compare, load, run
+    from abtest.api import compare, load, report, run
     from abtest.language.model import Experiment, Project
     from abtest.problems import UserError
 
-__all__ = ["Experiment", "Project", "Result", "UserError", "__version__", "compare", "load", "run"]
+__all__ = ["Experiment", "Project", "Result", "UserError", "__version__", "compare", "load", "report", "run"]
 
 _HOMES = {
     "Experiment": "abtest.language.model",
@@ -25,6 +25,7 @@ _HOMES = {
     "UserError": "abtest.problems",
     "compare": "abtest.api",
     "load": "abtest.api",
+    "report": "abtest.api",
     "run": "abtest.api",
 }
 

@@ -48,6 +48,28 @@ def run(experiment: str, folder: str | Path = ".", *, threads: int | None = None
     return analyse(project, chosen, options=Options(threads, memory, f"abtest run {chosen.id}"))
 
 
+def report(result: Result, form: Literal["html", "md", "json"] = "html", *, language: str = "en") -> str:
+    """A result as text: the page, the Markdown summary, or the JSON, which is the same in every language.
+
+    `language`: "en" or "nl". Raises UserError for another form or language.
+
+    >>> result = run("player_v2", "examples/watch-time")
+    >>> report(result, "md", language="nl").split(":")[0]
+    '## ✅ Uitrollen'
+    """
+    from abtest.language.suggest import did_you_mean
+    from abtest.reports.write import render
+    from abtest.shipped import languages
+
+    for what, given, known in (("form", form, ("html", "md", "json")), ("language", language, languages())):
+        if given not in known:
+            raise UserError(
+                [Problem("E002", f"{what} {quoted(given)}", None, did_you_mean(str(given), known, "Possible"))],
+                exit_code=2,
+            )
+    return render(result, form, language)
+
+
 def compare(
     frame: pd.DataFrame,
     *,

@@ -14,3 +14,12 @@ def shipped(folder: str) -> Path:
     here = Path(__file__).resolve().parent
     packed = here / "_shipped" / folder
     return packed if packed.is_dir() else here.parent / folder
+
+
+def languages() -> tuple[str, ...]:
+    """The languages that reports speak: files of `reports/` named by a two-letter code.
+
+    >>> languages()
+    ('en', 'nl')
+    """
+    return tuple(sorted(path.stem for path in shipped("reports").glob("*.yml") if len(path.stem) == 2))

@@ -7,7 +7,9 @@ from abtest.analysis.decide import Clock
 from abtest.analysis.prepared import Prepared
 from abtest.analysis.result import ExperimentInfo, MetricResult, PlanInfo, Provenance, VariantInfo
 from abtest.language.canonical import experiment_hash, plan_hash
-from abtest.language.model import Experiment, Plan, Project
+from abtest.language.explain import Explainer
+from abtest.language.model import Experiment, Metric, Plan, Project
+from abtest.shipped import languages
 from abtest.sources.units import USED
 from abtest.version import __version__
 
@@ -51,6 +53,15 @@ def experiment_info(
         changes=e.changes,
         cluster=None if e.cluster is None else f"{e.cluster.source}.{e.cluster.prop}",
     )
+
+
+def meanings(project: Project, metric: Metric, unit: str) -> dict[str, str]:
+    """The whole definition in plain words, in every language."""
+    told = {}
+    for language in languages():
+        explainer = Explainer(language, project)
+        told[language] = " ".join((explainer.meaning(metric, unit), *explainer.rules(metric, project.timezone, unit)))
+    return told
 
 
 def plan_info(p: Plan) -> PlanInfo:

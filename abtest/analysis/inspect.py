@@ -50,11 +50,13 @@ class SeenBlock:
 
 @dataclass(frozen=True)
 class Inspection:
+    """`window`: first and last moment, None where the data begin or end; None where the starting point is not reached."""
+
     unit: str
     variant: str | None
     status: str
     exposed: str | None
-    window: str
+    window: tuple[str | None, str | None] | None
     through: str
     value: float | None
     reason: str | None
@@ -99,7 +101,7 @@ def inspect_unit(
             variant=None if variant is None else experiment.variants[int(variant)].id,
             status="used" if status == USED else STATUS_NAMES[int(status)],
             exposed=_moment(instant, project.timezone) or iso(x_day),
-            window=str(metric.window) if task is None else _window(task.chain, who, project.timezone),
+            window=(None, None) if task is None else _window(task.chain, who, project.timezone),
             through=iso(task.chain.through if task is not None else min(through.values())) or "" if through else "",
             value=value,
             reason=reason,
@@ -142,12 +144,12 @@ def _origin(chain: Chain, who: _Unit) -> int | None:
     return who.start if chain.grid.elapsed else who.start_day
 
 
-def _window(chain: Chain, who: _Unit, zone: str) -> str:
+def _window(chain: Chain, who: _Unit, zone: str) -> tuple[str | None, str | None] | None:
     origin = _origin(chain, who)
     if origin is None:
-        return "none: the starting point is not reached"
-    first = "the first date of the data" if chain.first is None else _tick(chain, origin, chain.first, zone, start=True)
-    return f"{first} to {_tick(chain, origin, chain.last, zone) if chain.last is not None else 'the end of the data'}"
+        return None
+    first = None if chain.first is None else _tick(chain, origin, chain.first, zone, start=True)
+    return first, None if chain.last is None else _tick(chain, origin, chain.last, zone)
 
 
 def _tick(chain: Chain, origin: int, tick: int, zone: str, *, start: bool = False) -> str:

@@ -115,7 +115,8 @@ class MetricResult:
     """One requested metric. It always exists; when nothing could be computed every comparison says why.
 
     `unit_of_value`: "share" (0..1), "count", "ratio", "points", or a declared unit such as "money EUR", "duration s".
-    `meaning` is the plain definition in English from `abtest explain`; `window` e.g. "first 28 days" or None.
+    `meaning` is the plain definition in English from `abtest explain`, `meanings` the same per other language, so that
+    one result serves all languages; `window` e.g. "first 28 days" or None.
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the
@@ -151,6 +152,7 @@ class MetricResult:
     dimension: str | None = None
     phase: str | None = None
     tags: tuple[str, ...] = ()
+    meanings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from abtest.analysis.about import experiment_info, plan_info, provenance
+from abtest.analysis.about import experiment_info, meanings, plan_info, provenance
 from abtest.analysis.adjusting import covaried_arms, stratified_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.clustering import clustered_arms
@@ -40,7 +40,6 @@ from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, metric_hash
-from abtest.language.explain import Explainer
 from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
@@ -285,13 +284,7 @@ class _Run:
     ) -> MetricResult:
         use = self.uses[metric.name]
         control = by_variant[self.experiment.baseline]
-        explainer = Explainer("en", self.project)
-        meaning = " ".join(
-            (
-                explainer.meaning(metric, self.experiment.unit),
-                *explainer.rules(metric, self.project.timezone, self.experiment.unit),
-            )
-        )
+        told = meanings(self.project, metric, self.experiment.unit)
         chain = next((t.chain for t in plan.all_tasks if t.metric.name == metric.name), None)
         mature_on = None
         if (
@@ -312,7 +305,8 @@ class _Run:
             better=metric.better,
             estimator=estimator_of(metric, by_variant),
             window=None if chain is None else str(metric.window),
-            meaning=meaning,
+            meaning=told["en"],
+            meanings=tuple((k, v) for k, v in told.items() if k != "en"),
             definition_hash=metric_hash(metric, self.project.events),
             version=metric.version,
             owner=metric.owner,

@@ -8,17 +8,20 @@ from pathlib import Path
 import click
 
 from abtest.cli.show import colour, progress, unicode_ok, write
+from abtest.cli.speak import language_option
 
 
 @click.command("demo")
 @click.argument("folder", default="demo")
-def command(folder: str) -> None:
+@language_option("the report")
+def command(folder: str, language: str | None) -> None:
     """Write a small photo-app project with exported logs into FOLDER, run it, and say where the report is.
 
     \b
     Examples:
       abtest demo
       abtest demo /tmp/photo_app
+      abtest demo --language nl
     """
     from abtest.analysis.run import Options, analyse
     from abtest.cli.run import FILES, _shown
@@ -26,6 +29,7 @@ def command(folder: str) -> None:
     from abtest.demo import write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
+    from abtest.reports.language import load
     from abtest.reports.terminal import render_terminal
     from abtest.reports.write import render, write_outputs
 
@@ -46,13 +50,14 @@ def command(folder: str) -> None:
         step("writing logs")
         write_demo(target)
         project = load_project(target)
+        spoken = language or project.language
         experiment = next(iter(project.experiments.values()))
         options = Options(command=f"abtest run {experiment.id}")
         with stamping(project, experiment, True) as stamp:
             result = analyse(project, experiment, options=options, progress=step, stamp=stamp.lock)
             stamp.keep(result.experiment.data_through)
         where = write_outputs(
-            target / "out" / experiment.id, {name: render(result, form, "en") for form, name in FILES.items()}
+            target / "out" / experiment.id, {name: render(result, form, spoken) for form, name in FILES.items()}
         )
     write(
         render_terminal(
@@ -60,7 +65,8 @@ def command(folder: str) -> None:
             width=100,
             colour=colour(sys.stdout),
             ascii_only=not unicode_ok(sys.stdout),
+            language=spoken,
             report_path=_shown(where / FILES["html"]),
         )
     )
-    write(f"The project is in {folder}: start with {folder}/README.md and {folder}/metrics/.")
+    write(load(spoken)("terminal.project", folder=folder))

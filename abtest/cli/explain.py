@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from abtest.cli.show import progress, write
-
-if TYPE_CHECKING:
-    from abtest.analysis.inspect import Inspection
+from abtest.cli.speak import language_option
 
 
 @click.command("explain")
@@ -18,11 +14,11 @@ if TYPE_CHECKING:
 @click.option(
     "--experiment", metavar="ID", help="Take exposures from this experiment (default: the first that uses the metric)."
 )
-@click.option("--language", type=click.Choice(["en", "nl"]), default="en", show_default=True, help="English or Dutch.")
+@language_option("the explanation")
 @click.option(
     "--project", "folder", metavar="DIR", help="The project's folder (default: this one, or the nearest above)."
 )
-def command(metric: str, unit_id: str | None, experiment: str | None, language: str, folder: str | None) -> None:
+def command(metric: str, unit_id: str | None, experiment: str | None, language: str | None, folder: str | None) -> None:
     """Say in plain words what METRIC counts, completely enough to compute it by hand.
 
     \b
@@ -44,7 +40,8 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     everywhere = everywhere or {unit for source in project.sources.values() for unit, _ in source.units}
     unit = found.unit or (next(iter(everywhere)) if len(everywhere) == 1 else "unit")
     unit = using[0].unit if using else unit
-    explainer = Explainer(language, project)
+    spoken = language or project.language
+    explainer = Explainer(spoken, project)
     lines = [f"{found.title} ({found.name})"]
     if found.description:
         lines.append(f"  {found.description}")
@@ -62,67 +59,13 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
         write("\n".join(lines))
         return
     from abtest.analysis.inspect import experiment_with, inspect_unit
+    from abtest.cli.unit_view import unit_lines
     from abtest.problems import Problem, UserError
+    from abtest.reports.language import load
 
     chosen = pick_experiment(project, experiment) if experiment else experiment_with(project, found)
     if chosen is None:
         raise UserError([Problem("E205", "this project has no experiment, so nobody was exposed")], exit_code=2)
     with progress(f"{found.name} of {unit_id}") as step:
         seen = inspect_unit(project, chosen, found, unit_id, step)
-    write("\n".join([*lines, "", *_unit_lines(seen, chosen.id, chosen.unit)]))
-
-
-REJECTED = {
-    "before_exposure": "before the exposure",
-    "before_window": "before the window",
-    "after_window": "after the window",
-    "after_data": "after the last complete date",
-    "before_start": "before the starting point",
-    "no_session": "in no session of the window",
-    "duplicate": "a duplicate",
-    "bad_time": "its time cannot be read",
-    "ignored": "ignored by the source",
-    "no_event": "no event of this metric",
-}
-REASONS = {
-    "immature": "does not count yet: the window is not over at the end of the data",
-    "missing": "does not count: there is no complete block, or no value",
-    "left_out": "does not count: the unit is not in the experiment",
-    "not_among": "does not count: the unit is not among those that the metric is about",
-    "zero_denominator": "counts with a denominator of zero",
-}
-STATUS = {
-    "before_start": "left out: first exposed before the start",
-    "after_enrolment": "left out: exposed after enrolment",
-    "mixed": "left out: saw several variants",
-    "excluded": "left out: not in the population",
-    "no_cluster": "left out: its cluster is not known",
-}
-
-
-def _unit_lines(seen: Inspection, experiment: str, unit: str) -> list[str]:
-    lines = [f"  {unit.capitalize()} {seen.unit} in {experiment}"]
-    lines.append(
-        f"    Exposed  {seen.exposed or 'no time'} to {seen.variant or 'several variants'}"
-        + (f" ({STATUS[seen.status]})" if seen.status in STATUS else "")
-    )
-    if seen.through:
-        lines.append(f"    Window   {seen.window}; the data are complete through {seen.through}")
-    value = REASONS.get(seen.reason or "", "") if seen.value is None else f"{seen.value:.6g}"
-    lines.append(f"    Value    {value}")
-    if seen.blocks:
-        lines += ["", "    Blocks"]
-        lines += [
-            f"      {b.first} to {b.last}   {'no value' if b.value is None else f'{b.value:g}'}"
-            + ("" if b.complete else "   not over yet")
-            for b in seen.blocks
-        ]
-    if seen.events:
-        lines += ["", "    Events"]
-    for event in seen.events[:500]:
-        properties = "".join(f"  {k} {v:g}" if isinstance(v, float) else f"  {k} {v}" for k, v in event.properties)
-        why = f"   not counted: {REJECTED.get(event.rejected, event.rejected)}" if event.rejected else ""
-        lines.append(f"      {event.when}   day {event.day:>3}   {', '.join(event.events)}{properties}{why}")
-    if len(seen.events) > 500:
-        lines.append(f"      and {len(seen.events) - 500:,} more")
-    return lines
+    write("\n".join([*lines, "", *unit_lines(load(spoken), seen, chosen.id, chosen.unit)]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from abtest.cli.show import colour, progress, unicode_ok, write
+from abtest.cli.speak import language_option
 from abtest.problems import Problem, UserError, quoted
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
     metavar="LIST",
     help="Verdicts that give exit code 10 (dont_ship), 11 (keep_running), 12 (dont_decide).",
 )
-@click.option("--language", type=click.Choice(["en"]), default="en", show_default=True, help="Language of the outputs.")
+@language_option("the outputs")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
 @click.option("--no-lock", is_flag=True, help="Do not stamp the plan into locks/ at the first run.")
@@ -59,7 +60,7 @@ def command(
     out: str | None,
     formats: str,
     fail_on: str | None,
-    language: str,
+    language: str | None,
     threads: int | None,
     memory: str | None,
     no_lock: bool,
@@ -75,6 +76,7 @@ def command(
       abtest run                                  everything in this project
       abtest run feed_ranker_v3                   one experiment
       abtest run feed_ranker_v3 --fail-on dont_ship,dont_decide
+      abtest run feed_ranker_v3 --language nl     in Dutch
     """
     from abtest.cli.locate import experiments_of
     from abtest.cli.stamp import stamping
@@ -82,6 +84,7 @@ def command(
     chosen = _choices(formats, FORMATS, "--format")
     failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
     project, selected = experiments_of(experiments, folder)
+    spoken = language or project.language
     target = Path(out) if out else project.root / "out"
     _writable(target)
     from abtest.analysis.run import Options, analyse
@@ -105,7 +108,7 @@ def command(
             results[experiment.id] = result
             stamp.keep(result.experiment.data_through)
             step("report")
-            outputs = {FILES[f]: render(result, f, language) for f in chosen}
+            outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
             where = write_outputs(target / experiment.id, outputs)
         code = max(code, EXIT.get(result.decision.verdict, 0) if result.decision.verdict in failing else 0)
         if not quiet:
@@ -117,7 +120,7 @@ def command(
                     width=width,
                     colour=colour(sys.stdout),
                     ascii_only=not unicode_ok(sys.stdout),
-                    language=language,
+                    language=spoken,
                     report_path=report,
                 )
             )

@@ -236,7 +236,8 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment."""
+    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment. `language`: that of
+    reports, where none is asked for."""
 
     root: Path
     name: str
@@ -253,3 +254,4 @@ class Project:
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     locks: Mapping[str, Lock] = field(default_factory=dict)
+    language: str = "en"

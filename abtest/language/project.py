@@ -26,6 +26,7 @@ from abtest.language.resolve_metrics import resolve_events, resolve_metric
 from abtest.language.suggest import did_you_mean, distance
 from abtest.language.yaml import MAX_BYTES, Map, Node, Text, read_yaml
 from abtest.problems import Place, Problem, Problems, UserError, quoted
+from abtest.shipped import languages
 
 T = TypeVar("T")
 
@@ -209,7 +210,7 @@ class _Reader:
 
     def project(self) -> Project:
         """Everything read so far, with its names resolved."""
-        name, timezone, data, min_cell, default_adjust = self._settings()
+        name, timezone, data, min_cell, default_adjust, language = self._settings()
         sources: dict[str, Source] = self._read("sources", read_source)
         raw_events: dict[str, Event] = self._read("events", read_event)
         self._count_metrics()
@@ -278,7 +279,7 @@ class _Reader:
         return Project(
             root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
             experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, default_adjust=default_adjust, files=tuple(self.files),
-            warnings=tuple(str(w) for w in self.problems.warnings), locks=locks,
+            warnings=tuple(str(w) for w in self.problems.warnings), locks=locks, language=language,
         )  # fmt: skip
 
     def _metric(self, name: str, node: Node, problems: Problems, context: Context) -> Metric | None:
@@ -297,7 +298,7 @@ class _Reader:
             self.problems.error("E105", f"{len(metrics)} metrics; at most {MAX_METRICS} are read", first.place)
             self.sections["metrics"] = dict(list(metrics.items())[:MAX_METRICS])
 
-    def _settings(self) -> tuple[str, str, str, int, int]:
+    def _settings(self) -> tuple[str, str, str, int, int, str]:
         entries = tuple(self.sections["project"].values())
         place = entries[0][0].place if entries else Place("", 1, 1)
         fields = Fields(Map(entries, place), "project", self.problems)
@@ -314,14 +315,14 @@ class _Reader:
             given = inner.read("min_cell", values.whole)
             min_cell = 10 if given is None else max(1, given)
             inner.done()
-        fields.text("language")
+        language = fields.choice("language", languages()) or "en"
         if fields.choice("week_starts", ("monday", "sunday")) == "sunday":
             message = "weeks start on Monday here (ISO 8601)"
             self.problems.error("E122", message, fields.place("week_starts"), "Write  week_starts: monday")
         given = fields.read("default_adjust", values.day_count_or_none)
         default_adjust = DEFAULT_ADJUST if given is None else given
         fields.done(("engine", "uses"))
-        return name, timezone, data, min_cell, default_adjust
+        return name, timezone, data, min_cell, default_adjust, language
 
     def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
         """Every definition of a section that can be read without a mistake that hides its meaning."""

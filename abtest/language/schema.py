@@ -25,7 +25,7 @@ from abtest.language.read_metrics import CLOCKS
 from abtest.language.schema_shapes import Shape
 from abtest.language.statistical_tests import TESTS
 from abtest.language.yaml import Map, Text
-from abtest.shipped import shipped
+from abtest.shipped import languages, shipped
 
 Part = Literal["project", "experiment"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -63,7 +63,7 @@ _ROLE = s.either(
 
 MAPS: dict[str, dict[str, Shape]] = {
     "project": {
-        "name": s.PROSE, "timezone": s.ZONE, "data": s.FOLDER, "privacy": ref("privacy"), "language": s.PROSE,
+        "name": s.PROSE, "timezone": s.ZONE, "data": s.FOLDER, "privacy": ref("privacy"), "language": s.one_of(*languages()),
         "week_starts": s.one_of("monday"), "default_adjust": s.DAYS_OR_NONE,
     },
     "privacy": {"min_cell": s.WHOLE},

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 from abtest.analysis.result import Adjustment, Comparison, MetricResult
 from abtest.reports.appendix import Plain
+from abtest.reports.coined import UNKNOWN
 from abtest.reports.text import clean, clip
 from abtest.reports.wording import Wording
-
-UNKNOWN = " unknown"
-"""How the label of a covariate ends that says of which units another one is not known."""
 
 
 def adjusted_comparisons(w: Wording) -> list[tuple[MetricResult, Comparison, Adjustment]]:

@@ -9,7 +9,7 @@ from abtest.reports.text import clean, clip
 from abtest.reports.wording import Wording
 
 SHORT_HASH = 12
-TEXT_LIMIT = 600
+TEXT_LIMIT = 700
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ def _ledger(w: Wording, ledger: Ledger) -> Plain:
         note = words(words.known("ledger.note", code), code=_plain(w, code))
         cells = [words("table.no_value")] * len(variants) if split else []
         rows.append((words("ledger.noted", note=note), w.count(n), *cells))
-    caption = "data.ledger_caption" if ledger.kind == "rows" else "data.units_caption"
+    rows_of = ledger.kind == "rows"
+    caption = "data.ledger_caption" if rows_of else "data.units_caption"
+    source = w.name(ledger.source) if rows_of else w.single(ledger.source)
     heads = [words("data.step"), words("data.all"), *([w.variant(v, 24) for v in variants] if split else [])]
     numbers = frozenset(range(1, len(heads)))
-    return Plain(
-        words(caption, source=w.name(ledger.source), read=w.count(ledger.read)), tuple(heads), tuple(rows), numbers
-    )
+    return Plain(words(caption, source=source, read=w.count(ledger.read)), tuple(heads), tuple(rows), numbers)
 
 
 def _plain(w: Wording, code: str) -> str:
@@ -184,7 +184,7 @@ def sources_table(w: Wording) -> Plain | None:
         rows.append(
             (
                 w.name(source.name, 40),
-                w.name(source.kind, 20),
+                words(words.known("data.kinds", source.kind), kind=w.name(source.kind, 20)),
                 files,
                 w.count(source.rows),
                 span,
@@ -199,7 +199,7 @@ def definitions_table(w: Wording) -> Plain:
     words = w.words
     rows = []
     for metric in w.result.metrics:
-        text = clip(clean(metric.meaning), TEXT_LIMIT)
+        text = clip(w.meaning(metric), TEXT_LIMIT)
         owner = w.name(metric.owner, 40) if metric.owner else words("table.no_value")
         code = short(metric.definition_hash)
         rows.append((w.metric(metric, 60), words(f"role.{metric.role}"), text, owner, code))

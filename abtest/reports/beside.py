@@ -101,7 +101,7 @@ def _trigger_slots(w: Wording, found: Triggered) -> dict[str, str]:
             share = w.share(arm.triggered / arm.complete)
         shares.append(w.words("triggered.share", variant=w.variant(arm.variant), share=share))
     slots = {"condition": clip(clean(found.condition), CONDITION_LIMIT), "shares": w.join(shares)}
-    return {**slots, "window": clip(clean(found.window or ""), 40)}
+    return {**slots, "window": w.window(found.window or "")}
 
 
 def _check(w: Wording, found: Triggered, check: TriggerCheck) -> str:

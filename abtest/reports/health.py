@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abtest.analysis.result import HealthCheck, HealthLevel, Result
+from abtest.reports.coined import UNKNOWN, split
 from abtest.reports.labels import Chip
 from abtest.reports.wording import Wording
 
@@ -195,8 +197,7 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
             continue
         if isinstance(value, str):
             dated = name == "first" or name.endswith("_on")
-            named = w.variant(value) if name == "variant" else titles.get(value) if name == "covariate" else None
-            slots[name] = w.date(value) if dated else named or w.name(value)
+            slots[name] = w.date(value) if dated else _said(w, name, value, titles)
         elif name in EFFECTS and own is not None:
             slots[name] = w.effect(own, value)
         elif name == "p_value" or name.endswith("_p"):
@@ -210,6 +211,20 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
         else:
             slots[name] = w.numbers.trimmed(value)
     return slots
+
+
+def _said(w: Wording, name: str, value: str, titles: Mapping[str, str]) -> str:
+    """A value that is text, by what it is called."""
+    if name == "variant":
+        return w.variant(value)
+    if name == "group":
+        return w.group(value)
+    if name in ("observed", "expected"):
+        return split(w.words, w.name(value))
+    if name == "covariate" and value.endswith(UNKNOWN) and value not in titles:
+        known = value.removesuffix(UNKNOWN)
+        return w.words("adjusted.unknown", name=titles.get(known) or w.name(known))
+    return titles.get(value, w.name(value)) if name == "covariate" else w.name(value)
 
 
 def _lead(w: Wording) -> str:

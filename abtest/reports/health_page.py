@@ -16,7 +16,7 @@ def health_page(words: Words, measured: Mapping[str, tuple[int, Rates]]) -> str:
     """Markdown. `measured`: per way of measuring (`through_files`, `from_counts`) the number of experiments and rates."""
     parts = [words("health_page.title"), words("health_page.lead"), _table(words), words("health_page.rates")]
     ways = {way: n for way, (n, _) in measured.items()}
-    parts.append(words("health_page.measured", **{way: f"{n:,}" for way, n in ways.items()}))
+    parts.append(words("health_page.measured", **{way: words.numbers.integer(n) for way, n in ways.items()}))
     parts += [_rates(words, {way: rates for way, (_, rates) in measured.items()}), words("health_page.each")]
     parts += [_entry(words, check) for check in CHECKS]
     return "\n\n".join(parts) + "\n"
@@ -59,10 +59,11 @@ def _rate(words: Words, rate: Mapping[str, int] | None, level: str) -> str:
         return words("health_page.not_measured")
     hits, n = rate[level], rate["ran"]
     if not hits:
-        return words("health_page.never", n=f"{n:,}")
+        return words("health_page.never", n=words.numbers.integer(n))
     share = hits / n
     error = math.sqrt(share * (1 - share) / n)
-    return words("health_page.rate", share=f"{100 * share:.2f}%", error=f"{100 * error:.2f}")
+    percent = words("units.percent", n=words.numbers.fixed(100 * share, 2))
+    return words("health_page.rate", share=percent, error=words.numbers.fixed(100 * error, 2))
 
 
 def _anchor(words: Words, check: Check) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from abtest.reports.numbers import Numbers
+from abtest.shipped import languages as languages
 from abtest.shipped import shipped
 
 
@@ -32,6 +34,15 @@ class Words:
     def __init__(self, language: str, tree: Mapping[str, Any]) -> None:
         self.language = language
         self._tree = tree
+
+    @property
+    def numbers(self) -> Numbers:
+        """How this language writes numbers.
+
+        >>> load("en").numbers.fixed(1234.5, 1), load("nl").numbers.fixed(1234.5, 1)
+        ('1,234.5', '1.234,5')
+        """
+        return Numbers(self("format.decimal"), self("format.thousands"))
 
     def get(self, key: str) -> Any:
         """The raw entry at a dotted key, or None."""
@@ -70,11 +81,6 @@ class Words:
 
 def _slots(template: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(template) if name}
-
-
-def languages() -> tuple[str, ...]:
-    """The languages that ship: files of `reports/` named by a two-letter code."""
-    return tuple(sorted(path.stem for path in shipped("reports").glob("*.yml") if len(path.stem) == 2))
 
 
 @cache

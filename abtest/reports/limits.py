@@ -57,7 +57,7 @@ def followed(w: Wording) -> str:
     windows = [goal.window or "" for goal in w.result.goals]
     if not windows or not all(FIXED_WINDOW.fullmatch(window) for window in windows):
         return ""
-    return w.join([w.name(window, 60) for window in dict.fromkeys(windows)])
+    return w.join([w.window(window) for window in dict.fromkeys(windows)])
 
 
 def _goal_limits(w: Wording) -> list[str]:
@@ -137,7 +137,7 @@ def facts(w: Wording) -> list[tuple[str, str]]:
         found.append(
             (
                 words("facts.split"),
-                words("facts.split_value", shares=split, unit=w.name(experiment.cluster or experiment.unit, 24)),
+                words("facts.split_value", shares=split, unit=w.one_unit),
             )
         )
     found.append((words("facts.confidence"), words(f"facts.confidence_{w.result.plan.method}", level=w.level)))

@@ -6,7 +6,7 @@ from abtest.analysis.beside import Association
 from abtest.analysis.result import MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.evidence import Evidence
-from abtest.reports.text import clean, clip
+from abtest.reports.text import clip
 from abtest.reports.verdict import comparison_of
 from abtest.reports.wording import Wording
 
@@ -40,7 +40,7 @@ def _what(w: Wording) -> list[str]:
     """The goals, and what else says what engagement is, by their definitions."""
     metrics = list(dict.fromkeys([*w.result.goals, *_tagged(w, "what")]))[:MOST_METRICS]
     return [
-        w.words("questions.defined", metric=w.metric(m), meaning=clip(clean(m.meaning).partition(". ")[0], MEANING_LIMIT) + ".")
+        w.words("questions.defined", metric=w.metric(m), meaning=clip(w.meaning(m).partition(". ")[0], MEANING_LIMIT) + ".")
         for m in metrics
     ]  # fmt: skip
 

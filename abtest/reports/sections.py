@@ -27,7 +27,7 @@ from abtest.reports.tables import (
     segment_tables,
 )
 from abtest.reports.targets import targets_section
-from abtest.reports.text import clean, clip
+from abtest.reports.text import clip
 from abtest.reports.verdict import (
     RuleText,
     comparison_of,
@@ -38,7 +38,7 @@ from abtest.reports.verdict import (
 )
 from abtest.reports.wording import Wording
 
-TEXT_LIMIT = 600
+TEXT_LIMIT = 700
 
 
 @dataclass(frozen=True)
@@ -236,14 +236,14 @@ def _goal(w: Wording) -> Evidence | None:
     meanings: list[tuple[str, str]] = []
     if len(goals) == 1:
         title = w.words("sections.goal.title", goal=w.metric(goals[0]))
-        leads.append(clip(clean(goals[0].meaning), TEXT_LIMIT))
+        leads.append(clip(w.meaning(goals[0]), TEXT_LIMIT))
     else:
         title = w.words("sections.goal.title_many")
         states = [w.state(c) for g in goals for c in g.comparisons if c.variant == w.result.decision.variant]
         slots = {code: w.count(states.count(code)) for code in ("better", "worse")}
         slots["unclear"] = w.count(len(states) - states.count("better") - states.count("worse"))
         leads.append(w.words("goal.lead_many", total=w.count(len(states)), **slots))
-        meanings = [(w.metric(goal), clip(clean(goal.meaning), TEXT_LIMIT)) for goal in goals]
+        meanings = [(w.metric(goal), clip(w.meaning(goal), TEXT_LIMIT)) for goal in goals]
     detects = {w.detect(goal) for goal in goals} - {None}
     more = []
     if len(detects) == 1:

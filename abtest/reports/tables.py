@@ -135,7 +135,7 @@ def _note(w: Wording, metric: MetricResult, *extra: str) -> str:
     base = clean(metric.description or "")
     if not base and not (metric.role == "goal" and len(w.result.goals) == 1):
         # The first sentence of the meaning; the whole of it stands among the definitions, that of a goal in the lead.
-        base = clean(metric.meaning).partition(". ")[0]
+        base = w.meaning(metric).partition(". ")[0]
     parts = [clip(base.removesuffix("."), NOTE_LIMIT)] if base else []
     if metric.better == "lower":
         parts.append(w.words("table.lower_better"))
@@ -350,7 +350,7 @@ def _segment_group(w: Wording, segment: SegmentResult) -> Group:
 
 
 def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, group: SegmentGroup) -> list[Draft]:
-    label = w.words("segments.hidden") if group.label is None else w.name(group.label, 60)
+    label = w.words("segments.hidden") if group.label is None else w.group(group.label)
     rows = []
     for variant in w.treatments:
         # The users of the two arms that the row compares, not those of every arm.

@@ -6,6 +6,7 @@ data, so control characters, which could rewrite what stands on the screen, are 
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from abtest.analysis.result import Comparison, MetricResult, Result
@@ -70,7 +71,15 @@ def render_terminal(
     text = "\n".join(line.rstrip() for line in out).replace("\u00a0", " ") + "\n"
     if not ascii_only:
         return text
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    return "".join(map(_plain, text.translate(_ASCII)))
+
+
+def _plain(char: str) -> str:
+    """The letter below an accent, else a question mark; one column either way."""
+    if char.isascii():
+        return char
+    letter = unicodedata.normalize("NFD", char)[0]
+    return letter if letter.isascii() else "?"
 
 
 def _paint(text: str, tone: str, colour: bool, *, bold: bool = False) -> str:

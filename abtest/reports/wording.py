@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, MetricResult, Result
+from abtest.reports import coined
 from abtest.reports.labels import TONES, Chip
 from abtest.reports.language import Words, load
-from abtest.reports.numbers import Numbers, by_size, decimals_for
+from abtest.reports.numbers import by_size, decimals_for
 from abtest.reports.text import clean, clip, isolate
 
 NAME_LIMIT = 80
@@ -55,7 +56,7 @@ class Wording:
     def __init__(self, result: Result, language: str = "en", *, isolating: bool = True) -> None:
         self.result = result
         self.words: Words = load(language)
-        self.numbers = Numbers(self.words("format.decimal"), self.words("format.thousands"))
+        self.numbers = self.words.numbers
         self._isolating = isolating
         self.level = self.share(1 - result.plan.alpha)
 
@@ -66,7 +67,17 @@ class Wording:
         return isolate(cleaned) if self._isolating else cleaned
 
     def metric(self, metric: MetricResult, limit: int = NAME_LIMIT) -> str:
-        return self.name(metric.title or metric.key, limit)
+        return self.name(coined.title(self.words, metric), limit)
+
+    def meaning(self, metric: MetricResult) -> str:
+        return clean(coined.meaning(self.words, metric))
+
+    def window(self, text: str) -> str:
+        return self.name(coined.window(self.words, text), 60)
+
+    def group(self, label: str) -> str:
+        """One value of a segment, or that it is not known."""
+        return self.words("segments.unknown") if label == coined.UNKNOWN_GROUP else self.name(label, 60)
 
     def variant(self, key: str, limit: int = 40) -> str:
         for variant in self.result.experiment.variants:
@@ -133,6 +144,17 @@ class Wording:
     def unit_name(self) -> str:
         unit = self.name(self.result.experiment.unit, 30)
         return self.words(f"{self.words.known('randomised', unit)}.name", unit=unit)
+
+    @property
+    def one_unit(self) -> str:
+        """What was randomised, in the singular."""
+        cluster = self.result.experiment.cluster
+        return self.single(self.result.experiment.unit, 24) if cluster is None else self.name(cluster, 24)
+
+    def single(self, unit: str, limit: int = NAME_LIMIT) -> str:
+        """A unit in the singular, by its own name where the words file does not know it."""
+        named = self.name(unit, limit)
+        return self.words(f"{self.words.known('randomised', named)}.single", unit=named)
 
     @property
     def total_units(self) -> int:

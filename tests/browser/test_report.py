@@ -15,6 +15,11 @@ pytestmark = pytest.mark.browser
 
 SAMPLES = samples()
 WIDTHS = (1440, 820, 390)
+# Dutch words are longer: one page of every kind, without the second theme and the run without scripts.
+DUTCH = (
+    "ship-one_goal", "dont_ship-three_goals", "dont_ship-three_variants", "keep_running-three_variants",
+    "dont_decide-one_goal", "beside-ship-one_goal", "beside-keep_running-three_variants", "nasty", "zero",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +31,10 @@ def looked() -> tuple[list[dict[str, Any]], list[str]]:
             job = {"page": name, "width": width, "scripts": True, "act": width == 1440}
             jobs += [{**job, "theme": theme} for theme in ("light", "dark")]
             jobs.append({"page": name, "width": width, "theme": None, "scripts": False, "act": False})
+    for name in DUTCH:
+        pages[f"nl-{name}"] = render_html(SAMPLES[name], language="nl")
+        job = {"page": f"nl-{name}", "scripts": True, "theme": "light"}
+        jobs += [{**job, "width": width, "act": width == 1440} for width in WIDTHS]
     found, complaints = measure(pages, jobs)
     assert len(found) == len(jobs)
     return found, complaints

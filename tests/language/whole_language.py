@@ -7,6 +7,7 @@ project:
   data: exports
   week_starts: monday
   default_adjust: 28 days
+  language: nl
   privacy: {min_cell: 20}
 sources:
   app:
