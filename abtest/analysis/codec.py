@@ -22,6 +22,7 @@ ASIDE = frozenset(
         "clustering",
         "beside",
         "curves",
+        "movement",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

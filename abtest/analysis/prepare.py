@@ -16,6 +16,7 @@ from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
+from abtest.metrics.movement import has_movement, movement_metrics
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
@@ -90,13 +91,22 @@ class _Reader:
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
         raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
         trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw)
+        moved = self._moved() if adjusted else ()
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *moved)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
         self.tests = self._tests()
         self.columns = list(dict.fromkeys(c for m in every for c in _columns_of(m)))
         self.last_day = day_number(experiment.as_of) if experiment.as_of is not None else None
+
+    def _moved(self) -> tuple[Metric, ...]:
+        """Where units stood before exposure and after, for metrics of a whole group. Clusters have no test of it."""
+        if self.experiment.cluster is not None:
+            return ()
+        groups, surveys = self.project.groups, self.project.surveys
+        wanted = ((m, groups[m.group.group]) for m in self.metrics if m.group is not None and has_movement(m))
+        return tuple(h for m, group in wanted for h in movement_metrics(m, group, surveys))
 
     def run(self) -> Prepared:
         experiment = self.experiment

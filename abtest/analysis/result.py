@@ -18,7 +18,11 @@ from abtest.analysis.effects import Clustering as Clustering
 from abtest.analysis.effects import Curve as Curve
 from abtest.analysis.effects import CurvePoint as CurvePoint
 from abtest.analysis.effects import Equivalence as Equivalence
+from abtest.analysis.effects import Movement as Movement
+from abtest.analysis.effects import MovementArm as MovementArm
+from abtest.analysis.effects import MovementChange as MovementChange
 from abtest.analysis.effects import Scale as Scale
+from abtest.analysis.effects import TableTest as TableTest
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 
@@ -117,7 +121,7 @@ class MetricResult:
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
-    `beside` and `curves` are other looks at it.
+    `beside` and `curves` are other looks at it; `movement` is from which level of a group to which, before and after.
     """
 
     key: str
@@ -144,6 +148,7 @@ class MetricResult:
     histogram: tuple[Bin, ...] = ()
     beside: tuple[Beside, ...] = ()
     curves: tuple[Curve, ...] = ()
+    movement: Movement | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
+from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
 from abtest.analysis.reliability import reliability_of
@@ -39,6 +40,7 @@ from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
 from abtest.metrics.crossed import find_covariates
+from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
@@ -119,6 +121,7 @@ class _Run:
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
+        metrics = tuple(self._with_movement(m, values) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
         segments = split_goals(
@@ -334,6 +337,16 @@ class _Run:
             return metric
         tested = group_test({cell: by_variant[cell] for cell in cells}, cells)
         return replace(metric, beside=(*metric.beside, *tested))
+
+    def _with_movement(self, metric: MetricResult, values: Values) -> MetricResult:
+        """For a metric of a whole group: from which level to which its units moved."""
+        definition = self.definitions[metric.key]
+        if not has_movement(definition):
+            return metric
+        assert definition.group is not None
+        group = self.project.groups[definition.group.group]
+        shown = movement_of(self.engine, values, definition, group, self.experiment, self.project.min_cell)
+        return replace(metric, movement=shown)
 
     def _value(self) -> tuple[str, ...]:
         """The metrics against which goals are weighed: the one that `value` names, else guardrails in money or of

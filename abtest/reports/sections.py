@@ -12,6 +12,7 @@ from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
+from abtest.reports.movement import movement_leads, movement_tables
 from abtest.reports.numbers import decimals_for
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
@@ -355,10 +356,12 @@ def _parts(w: Wording) -> Evidence | None:
         *([looks] if looks is not None else []),
         *(_spread(w, m) for m in w.result.metrics if m.histogram),
         *curve_tables(w),
+        *movement_tables(w),
     )
-    if not tables and not plain:
+    leads = movement_leads(w)
+    if not tables and not plain and not leads:
         return None
-    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
+    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"), *leads), tuple(tables), plain)
 
 
 def _spread(w: Wording, metric: MetricResult) -> Plain:
