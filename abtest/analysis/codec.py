@@ -23,6 +23,7 @@ ASIDE = frozenset(
         "beside",
         "curves",
         "movement",
+        "moderators",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

@@ -208,6 +208,7 @@ class _Reader:
             found |= where_props(tested) if home == source.name else set()
         found |= {c.name for c in self.columns if c.source == source.name}
         found |= {s.prop for s in self.experiment.segments if s.source and s.source == source.name}
+        found |= {m.prop for m in self.experiment.moderators if m.source == source.name}
         found |= {c.prop for own in self.covariates.values() for c in own if c.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
@@ -361,7 +362,7 @@ class _Reader:
             wanted.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
-        attributes = attribute_columns(self.covariates)
+        attributes = attribute_columns(self.covariates, self.experiment.moderators)
         for (home, prop), column_name in attributes.items():
             wanted.setdefault(home, {})[column_name] = prop
         if self.experiment.cluster is not None:

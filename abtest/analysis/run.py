@@ -19,6 +19,7 @@ from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.histogram import histogram
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
+from abtest.analysis.moderators import moderated_goals
 from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
@@ -174,6 +175,7 @@ class _Run:
             triggered=triggered,
             value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
+            moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from abtest.language.beside_model import Drivers, Trigger
+from abtest.language.beside_model import Drivers, Moderator, Trigger
 from abtest.language.conditions import Condition, Where
 from abtest.language.metric_model import (
     FINER_UNITS,
@@ -87,6 +87,7 @@ __all__ = [
     "MetricKind",
     "MetricUse",
     "Missing",
+    "Moderator",
     "Once",
     "Part",
     "Plan",
@@ -216,6 +217,7 @@ class Experiment:
     value: str | None = None
     drivers: Drivers | None = None
     mechanism: tuple[str, ...] = ()
+    moderators: tuple[Moderator, ...] = ()
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

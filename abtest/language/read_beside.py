@@ -1,4 +1,4 @@
-"""`trigger` and `drivers` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
+"""`trigger`, `drivers`, `moderators` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from abtest.language import values
-from abtest.language.beside_model import Drivers, Trigger
+from abtest.language.beside_model import Drivers, Moderator, Trigger
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields
 from abtest.language.model import Window
@@ -76,3 +76,21 @@ def read_drivers(fields: Fields, problems: Problems) -> Drivers | None:
         return None
     places: list[tuple[str, Place]] = [(of, inner.place("of")), *((t.value, t.place) for t in by)]
     return Drivers(of, tuple(names), tuple(places))
+
+
+def read_moderators(fields: Fields, problems: Problems) -> tuple[Moderator, ...]:
+    """`moderators: [age, people.tenure]`."""
+    found: dict[tuple[str, str], Moderator] = {}
+    for text in fields.texts("moderators"):
+        clean = " ".join(text.value.split())
+        if not re.fullmatch(r"[\w$' .]+", clean) or " before " in clean:
+            hint = "A condition or a group has no scale; split by it:  segments: [...]"
+            message = f"a moderator is an attribute with numbers, found {quoted(clean)}"
+            problems.error("E113", message, text.place, hint)
+            continue
+        source, dot, prop = clean.rpartition(".")
+        one = Moderator(prop if dot else clean, source, prop or clean, text.place)
+        if (one.source, one.prop) in found:
+            problems.error("E418", f"moderators: {quoted(clean)} stands twice", text.place)
+        found.setdefault((one.source, one.prop), one)
+    return tuple(found.values())

@@ -11,7 +11,7 @@ from abtest.language.clusters import read_cluster
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
-from abtest.language.read_beside import read_drivers, read_trigger
+from abtest.language.read_beside import read_drivers, read_moderators, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -92,6 +92,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         trigger=read_trigger(fields),
         value=fields.text("value"),
         drivers=read_drivers(fields, problems),
+        moderators=read_moderators(fields, problems),
         mechanism=tuple(dict.fromkeys(t.value for t in mechanism)),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),

@@ -57,6 +57,7 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
         (words("method.interval"), [words(f"method.interval_{plan.method}{early}", level=w.level)]),
         (words("method.looks"), [words(f"method.looks_{plan.method}")]),
         (words("method.many"), many),
+        (words("moderators.term"), [words("moderators.method")] if _moderated(w) else []),
         (words("movement.term"), _movement(w)),
         (words("method.power"), [planned]),
         (words("method.rule"), _rule(w)),
@@ -71,6 +72,11 @@ def _rule(w: Wording) -> list[str]:
     if not custom:
         return [w.words("method.rule_default")]
     return [w.words("method.rule_custom"), *(clip(clean(line), 200) for line in custom)]
+
+
+def _moderated(w: Wording) -> bool:
+    shown = any(m.status == "ok" for m in w.result.moderators)
+    return shown and not w.early and w.result.plan.method == "fixed"
 
 
 def _movement(w: Wording) -> list[str]:
