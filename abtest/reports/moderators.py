@@ -80,7 +80,7 @@ def _change(w: Wording, metric: MetricResult, interval: Interval | None) -> str:
 
 
 def moderator_table(w: Wording) -> Plain | None:
-    """The change at both ends of the moderator, per one more, and where it is clear."""
+    """The change at both ends of the moderator, and per one more; where it is clear stands in the sentence."""
     rows = [r for r in w.result.moderators if r.status == "ok" and r.low is not None and r.high is not None]
     if not rows or w.early or w.result.plan.method == "sequential" or not w.result.decision.valid:
         return None
@@ -96,15 +96,8 @@ def moderator_table(w: Wording) -> Plain | None:
             for x, change in ((row.low, row.at_low), (row.high, row.at_high))
         ]
         p = w.p_alone(row.p_value if row.p_adjusted is None else row.p_adjusted)
-        cells.append((name, *ends, _change(w, metric, row.slope), p, _where(w, row)))
-    keys = [
-        "moderators.metric",
-        "moderators.low",
-        "moderators.high",
-        "moderators.slope",
-        "method.p",
-        "moderators.clear",
-    ]
+        cells.append((name, *ends, _change(w, metric, row.slope), p))
+    keys = ["moderators.metric", "moderators.low", "moderators.high", "moderators.slope", "method.p"]
     if any(r.p_adjusted is not None and r.p_adjusted != r.p_value for r in rows):
         keys[4] = "method.p_adjusted"
     caption = w.words("moderators.caption", control=w.control, level=w.level)
