@@ -88,6 +88,46 @@ class Triggered:
     metrics: tuple[TriggeredMetric, ...]
 
 
+# Moderators
+
+
+@dataclass(frozen=True)
+class ClearRegion:
+    """Values of a moderator from `low` to `high` at which the effect is told from zero; `up`: it is above."""
+
+    low: float
+    high: float
+    up: bool
+
+
+@dataclass(frozen=True)
+class ModeratorResult:
+    """How the effect of one treatment on one goal changes with a number known before exposure.
+
+    `slope` is per unit of the moderator, with the p-value of "it does not change" (`p_adjusted`: over all moderators,
+    goals and treatments, by the method of the plan for segments). [low, high] holds all but 1 % of the units on either
+    side; `at_low` and `at_high` are the effects there, `regions` where it is clear between, at the critical value
+    `critical` that keeps the share of false ones down. `unknown`: units without a value of the moderator.
+    """
+
+    moderator: str
+    metric: str
+    variant: str
+    status: Status
+    reason: str | None
+    units: int
+    unknown: int
+    slope: Interval | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    low: float | None = None
+    high: float | None = None
+    at_low: Interval | None = None
+    at_high: Interval | None = None
+    critical: float | None = None
+    regions: tuple[ClearRegion, ...] = ()
+
+
 # Engagement and value
 
 

@@ -13,6 +13,7 @@ from abtest.analysis.arms import Arm
 from abtest.analysis.result import Scale
 from abtest.stats import exact, proportions
 from abtest.stats.distributions import critical_value, two_sided
+from abtest.stats.exact_ranks import exact_rank_p
 from abtest.stats.inference import Estimate, Inference, no_test
 from abtest.stats.means import welch
 from abtest.stats.moments import Counts
@@ -126,7 +127,9 @@ def _mann_whitney(t: Arm, c: Arm, alpha: float, critical: float | None) -> Infer
     if test.status != "ok" or test.probability is None:
         return no_test(test.reason or "no_units", "mann_whitney")
     absolute = Estimate(test.probability - 0.5)
-    return Inference("ok", None, "mann_whitney", absolute, None, "no_lift", test.statistic, None, test.p_value)
+    exactly = exact_rank_p(*found)
+    p = test.p_value if exactly is None else exactly
+    return Inference("ok", None, "mann_whitney", absolute, None, "no_lift", test.statistic, None, p)
 
 
 def _proportional_odds(t: Arm, c: Arm, alpha: float, critical: float | None) -> Inference:

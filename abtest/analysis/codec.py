@@ -26,6 +26,8 @@ ASIDE = frozenset(
         "answers",
         "phase",
         "tags",
+        "movement",
+        "moderators",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

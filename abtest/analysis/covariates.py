@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from abtest.language.canonical import events_of
-from abtest.language.model import Event, Experiment, Metric, Project
+from abtest.language.model import Event, Experiment, Metric, Moderator, Project
 from abtest.metrics.covariates import Covariate, NotAdjusted, covariates_of
 from abtest.sources.events import Log
 from abtest.sources.units import Exposed
@@ -59,7 +59,9 @@ def _reaches(metric: Metric, events: Mapping[str, Event], logs: Mapping[str, Log
     return max(read) <= exposed.last + metric.window.first
 
 
-def attribute_columns(covariates: Found) -> dict[tuple[str, str], str]:
-    """Attributes (source, property) by which metrics are adjusted, with the column that holds them."""
+def attribute_columns(covariates: Found, moderators: Iterable[Moderator] = ()) -> dict[tuple[str, str], str]:
+    """Attributes (source, property) by which metrics are adjusted or their effects may differ, with the column that holds
+    them."""
     found = dict.fromkeys((c.source, c.prop) for own in covariates.values() for c in own if c.metric is None)
+    found |= dict.fromkeys((m.source, m.prop) for m in moderators)
     return {key: f"c_{i}" for i, key in enumerate(found)}

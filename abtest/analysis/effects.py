@@ -52,6 +52,72 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class TableTest:
+    """A chi-square test of counts, without an estimate."""
+
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    statistic: float | None = None
+    df: int | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class MovementArm:
+    """One variant: `cells` are units per state before (rows) and after (columns), None where hidden for privacy.
+
+    `units` have both states, the days before exposure of `without_history` are in no log. `up`, `same`, `down` compare
+    the two levels (numbers of letters in a cross; units with an unknown one are in none of them); all None where one
+    is too small to show. `symmetry`: did as many move one way as back? It compares before with after, which
+    nobody randomised.
+    """
+
+    variant: str
+    units: int
+    without_history: int
+    cells: tuple[tuple[int | None, ...], ...]
+    up: int | None
+    same: int | None
+    down: int | None
+    symmetry: TableTest
+
+
+@dataclass(frozen=True)
+class MovementChange:
+    """One treatment against the baseline: differences of the shares that went up, stayed and went down, and, among
+    units that started in the same state, by how many levels more they end (`shift`, with its z and p). `anywhere`:
+    do they end in other cells at all (crosses only, which have no order)?"""
+
+    variant: str
+    up: Interval | None
+    same: Interval | None
+    down: Interval | None
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    shift: Interval | None = None
+    statistic: float | None = None
+    p_value: float | None = None
+    anywhere: TableTest | None = None
+
+
+@dataclass(frozen=True)
+class Movement:
+    """From which level to which: `states` from the lowest rung up, or the cells of a cross and "?" for unknown.
+
+    `days` is how long a level is read, before and after. Without arms the `reason` says why: `no_history`, `timing` (the
+    metric's time has no like before exposure), `looks_back`, `clustered`, `no_units`.
+    """
+
+    form: Literal["ladder", "cross"]
+    states: tuple[str, ...]
+    days: int
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    arms: tuple[MovementArm, ...] = ()
+    changes: tuple[MovementChange, ...] = ()
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """Shares of the control and of the treatment at `at`, and the difference between them."""
 

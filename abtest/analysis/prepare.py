@@ -17,6 +17,7 @@ from abtest.language.read_sources import ROW_NUMBER
 from abtest.language.resolve_beside import trigger_metric
 from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
 from abtest.metrics.halves import Halves, halves_of
+from abtest.metrics.movement import has_movement, movement_metrics
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
@@ -91,15 +92,24 @@ class _Reader:
         before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
         raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
         trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
+        moved = self._moved() if adjusted else ()
         self.halves = _halves(metrics, experiment) if adjusted else {}
         halves = (m for h in self.halves.values() for m in (h.early, h.late))
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *halves)
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *moved, *halves)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
         self.tests = self._tests()
         self.columns = list(dict.fromkeys(c for m in every for c in _columns_of(m)))
         self.last_day = day_number(experiment.as_of) if experiment.as_of is not None else None
+
+    def _moved(self) -> tuple[Metric, ...]:
+        """Where units stood before exposure and after, for metrics of a whole group. Clusters have no test of it."""
+        if self.experiment.cluster is not None:
+            return ()
+        groups, surveys = self.project.groups, self.project.surveys
+        wanted = ((m, groups[m.group.group]) for m in self.metrics if m.group is not None and has_movement(m))
+        return tuple(h for m, group in wanted for h in movement_metrics(m, group, surveys))
 
     def run(self) -> Prepared:
         experiment = self.experiment
@@ -202,6 +212,7 @@ class _Reader:
             found |= where_props(tested) if home == source.name else set()
         found |= {c.name for c in self.columns if c.source == source.name}
         found |= {s.prop for s in self.experiment.segments if s.source and s.source == source.name}
+        found |= {m.prop for m in self.experiment.moderators if m.source == source.name}
         found |= {c.prop for own in self.covariates.values() for c in own if c.source == source.name}
         for where in (self.experiment.only, self.experiment.exclude):
             found |= where_props(where)
@@ -357,7 +368,7 @@ class _Reader:
             labels.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
-        attributes = attribute_columns(self.covariates)
+        attributes = attribute_columns(self.covariates, self.experiment.moderators)
         for (home, prop), column_name in attributes.items():
             wanted.setdefault(home, {})[column_name] = prop
         if self.experiment.cluster is not None:

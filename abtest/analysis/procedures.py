@@ -15,6 +15,7 @@ from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import CHOSEN, ON_ANSWERS, SCALES, lifetable, log_rank_of, rmst_of, wants_exact
 from abtest.analysis.clustering import Clusters, cluster_margin_arms, cluster_test, clustering_of
 from abtest.analysis.result import Clustering, Scale, Unadjusted
+from abtest.analysis.thresholds import NPS_ANSWERS
 from abtest.language.model import Metric
 from abtest.stats import contrast as contrasts
 from abtest.stats import margins
@@ -58,6 +59,8 @@ def procedure_of(metric: Metric, treatment: Arm, control: Arm, guarded: bool = F
 
     `guarded`: a margin will be asked about, which exact tests cannot answer.
     """
+    if metric.unit_of_value == "points" and 0 < min(treatment.used, control.used) < NPS_ANSWERS:
+        return Procedure(lambda alpha, critical: no_test("few_answers", "none"))
     if treatment.clustered and control.clustered:
         return _clustered_procedure(treatment, control)
     if metric.test is not None:

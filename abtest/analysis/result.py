@@ -11,14 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from abtest.analysis.beside import DriverResult, Triggered, Value
+from abtest.analysis.beside import DriverResult, ModeratorResult, Triggered, Value
 from abtest.analysis.effects import Adjustment as Adjustment
 from abtest.analysis.effects import Beside as Beside
 from abtest.analysis.effects import Clustering as Clustering
 from abtest.analysis.effects import Curve as Curve
 from abtest.analysis.effects import CurvePoint as CurvePoint
 from abtest.analysis.effects import Equivalence as Equivalence
+from abtest.analysis.effects import Movement as Movement
+from abtest.analysis.effects import MovementArm as MovementArm
+from abtest.analysis.effects import MovementChange as MovementChange
 from abtest.analysis.effects import Scale as Scale
+from abtest.analysis.effects import TableTest as TableTest
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 from abtest.analysis.lineage import Iteration
@@ -121,7 +125,8 @@ class MetricResult:
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the
     definition asks to show it; `answers`: how those to a survey are, as they were given. `beside` and `curves` are other
-    looks at it. `dimension`, `phase` and `tags` are the analyst's own words for it.
+    looks at it; `movement` is from which level of a group to which, before and after. `dimension`, `phase` and `tags` are
+    the analyst's own words for it.
     """
 
     key: str
@@ -153,6 +158,7 @@ class MetricResult:
     phase: str | None = None
     tags: tuple[str, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
+    movement: Movement | None = None
 
 
 @dataclass(frozen=True)
@@ -360,6 +366,7 @@ class Result:
     drivers: DriverResult | None = None
     iterations: tuple[Iteration, ...] = ()
     targets: tuple[TargetResult, ...] = ()
+    moderators: tuple[ModeratorResult, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -21,6 +21,8 @@ from abtest.analysis.histogram import histogram
 from abtest.analysis.iterations import iterations_of
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
+from abtest.analysis.moderators import moderated_goals
+from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.projections import TargetResult
 from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
@@ -44,6 +46,7 @@ from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
 from abtest.metrics.crossed import find_covariates
+from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
@@ -154,6 +157,7 @@ class _Run:
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
+        metrics = tuple(self._with_movement(m, values) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
         ledgers = self._ledgers(found, plan)
         segments = split_goals(
@@ -208,6 +212,7 @@ class _Run:
             value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
             targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
+            moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
         )
 
     def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
@@ -376,6 +381,16 @@ class _Run:
             return metric
         tested = group_test({cell: by_variant[cell] for cell in cells}, cells)
         return replace(metric, beside=(*metric.beside, *tested))
+
+    def _with_movement(self, metric: MetricResult, values: Values) -> MetricResult:
+        """For a metric of a whole group: from which level to which its units moved."""
+        definition = self.definitions[metric.key]
+        if not has_movement(definition):
+            return metric
+        assert definition.group is not None
+        group = self.project.groups[definition.group.group]
+        shown = movement_of(self.engine, values, definition, group, self.experiment, self.project.min_cell)
+        return replace(metric, movement=shown)
 
     def _value(self) -> tuple[str, ...]:
         """The metrics against which goals are weighed: the one that `value` names, else guardrails in money or of

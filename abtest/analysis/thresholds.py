@@ -1,4 +1,4 @@
-"""Every threshold of the health checks, in one place, with where it comes from. Without a source it is our proposal."""
+"""Every threshold of the health checks, and of what is refused, in one place, with where it comes from. Without a source it is our proposal."""
 
 from __future__ import annotations
 
@@ -67,5 +67,7 @@ in 22,000 experiments."""
 CARRY_NOTE_P, CARRY_FAIL_P, CARRY_V = 0.01, 0.001, 0.01
 DOMINANCE_SHARE, DOMINANCE_UNITS, DOMINANCE_P = 0.8, 0.5, 0.05
 """One group carries 80 % of the change with less than half of the units, and the groups clearly differ."""
+NPS_ANSWERS = 30
+"""Per variant; with fewer a net promoter score is noise, and not compared (design, section D)."""
 RESPONSE_P = 0.05
 """After Benjamini-Hochberg over surveys."""

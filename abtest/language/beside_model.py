@@ -1,4 +1,4 @@
-"""What an experiment may ask for beside the comparison of its metrics: the triggered units, and drivers."""
+"""What an experiment may ask for beside the comparison of its metrics: triggered units, drivers, moderators."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ class Trigger:
     text: str = field(default="", compare=False)
     place: Place = field(default_factory=nowhere, compare=False)
     node: Text | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Moderator:
+    """A number known of units before exposure, on which the effect on the goals may depend: `prop` of `source`."""
+
+    name: str
+    source: str
+    prop: str
+    place: Place = field(default_factory=nowhere, compare=False)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def refuse_beside_clusters(experiment: Experiment, metrics: Mapping[str, Metric]
         ("value", experiment.value is not None),
         ("drivers", experiment.drivers is not None),
         ("targets", bool(experiment.targets)),
+        ("moderators", bool(experiment.moderators)),
     ):
         if present:
             message = f"`{key}` counts {experiment.unit}s one by one, and whole clusters were randomised"

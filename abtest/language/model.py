@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from abtest.language.beside_model import Drivers, Target, Trigger
+from abtest.language.beside_model import Drivers, Moderator, Target, Trigger
 from abtest.language.conditions import Condition, Where
 from abtest.language.lock_model import Lock
 from abtest.language.metric_model import (
@@ -88,6 +88,7 @@ __all__ = [
     "MetricKind",
     "MetricUse",
     "Missing",
+    "Moderator",
     "Once",
     "Part",
     "Plan",
@@ -219,6 +220,7 @@ class Experiment:
     drivers: Drivers | None = None
     mechanism: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
+    moderators: tuple[Moderator, ...] = ()
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)

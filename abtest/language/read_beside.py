@@ -1,4 +1,7 @@
-"""`trigger`, `drivers` and `targets` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
+"""`trigger`, `drivers`, `targets` and `moderators` of an experiment from YAML to values.
+
+What they name is resolved in `resolve_beside.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from dataclasses import replace
 
 from abtest.language import values
-from abtest.language.beside_model import Drivers, Target, Trigger
+from abtest.language.beside_model import Drivers, Moderator, Target, Trigger
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields
 from abtest.language.model import Window
@@ -111,3 +114,21 @@ def _above_zero(text: str) -> float:
     if not number > 0:
         raise SyntaxProblem("E120", f"{quoted(text)} is not above zero", (0, max(1, len(text))))
     return number
+
+
+def read_moderators(fields: Fields, problems: Problems) -> tuple[Moderator, ...]:
+    """`moderators: [age, people.tenure]`."""
+    found: dict[tuple[str, str], Moderator] = {}
+    for text in fields.texts("moderators"):
+        clean = " ".join(text.value.split())
+        if not re.fullmatch(r"[\w$' .]+", clean) or " before " in clean:
+            hint = "A condition or a group has no scale; split by it:  segments: [...]"
+            message = f"a moderator is an attribute with numbers, found {quoted(clean)}"
+            problems.error("E113", message, text.place, hint)
+            continue
+        source, dot, prop = clean.rpartition(".")
+        one = Moderator(prop if dot else clean, source, prop or clean, text.place)
+        if (one.source, one.prop) in found:
+            problems.error("E418", f"moderators: {quoted(clean)} stands twice", text.place)
+        found.setdefault((one.source, one.prop), one)
+    return tuple(found.values())

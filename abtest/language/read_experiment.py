@@ -12,7 +12,7 @@ from abtest.language.conditions import Attribute, atoms_of, walk
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
-from abtest.language.read_beside import read_drivers, read_targets, read_trigger
+from abtest.language.read_beside import read_drivers, read_moderators, read_targets, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -94,6 +94,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         value=fields.text("value"),
         drivers=read_drivers(fields, problems),
         targets=read_targets(fields, problems),
+        moderators=read_moderators(fields, problems),
         mechanism=tuple(dict.fromkeys(t.value for t in mechanism)),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),

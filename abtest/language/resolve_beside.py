@@ -1,15 +1,17 @@
-"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value`, `drivers`, `mechanism`, `targets`."""
+"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value`, `drivers`, `mechanism`,
+`targets`, `moderators`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from abtest.language.beside_model import Trigger
+from abtest.language.beside_model import Moderator, Trigger
 from abtest.language.conditions import atoms_of
 from abtest.language.metric_rules import check_condition
 from abtest.language.model import Column, Event, Experiment, Metric, Source, Written
 from abtest.language.resolve_metrics import Broken, resolve_metric
+from abtest.language.resolve_parts import home_of
 from abtest.language.suggest import did_you_mean
 from abtest.problems import Place, Problems, quoted
 
@@ -161,6 +163,38 @@ def check_targets(experiment: Experiment, metrics: Mapping[str, Metric], problem
         if target.by is not None and experiment.end is not None and target.by <= experiment.end:
             message = f"targets: {target.by} lies before the end of the experiment, {experiment.end}"
             problems.error("E419", message, target.place, "A target is for the time after it is decided.")
+
+
+def resolve_moderator(
+    moderator: Moderator, experiment: Experiment, sources: Mapping[str, Source], problems: Problems
+) -> Moderator | None:
+    """The one source of attributes that knows the number of the units that are randomised, before exposure."""
+    what, place = f"moderator {moderator.name}", moderator.place
+    source = home_of(moderator.prop, sources, what, place, problems, moderator.source)
+    if source is None:
+        return None
+    if experiment.unit and source.unit_path(experiment.unit) is None:
+        message = f"{what}: source {source.name} has no unit {quoted(experiment.unit)}"
+        problems.error("E312", message, place, did_you_mean(experiment.unit, dict(source.units), "Units there"))
+        return None
+    declared = source.property(moderator.prop)
+    if declared is None or declared.type in ("text", "flag", "date"):
+        kind = "text" if declared is None else declared.type
+        hint = f"Split by it:  segments: [{moderator.prop}]"
+        if kind == "text":
+            hint += (
+                f",  or say  {moderator.prop}: {{from: …, type: number}}  in source {source.name} if it holds numbers."
+            )
+        problems.error("E418", f"{what}: it is a {kind}, and a moderator is a number", place, hint)
+        return None
+    if not source.known_before_exposure:
+        problems.warn(
+            "W314",
+            f"{what}: is it known before the exposure?",
+            place,
+            f"If so, say  known: before_exposure  in source {source.name}; if not, the treatment may have moved it.",
+        )
+    return replace(moderator, source=source.name)
 
 
 def _known(name: str, key: str, place: Place, experiment: Experiment, problems: Problems) -> bool:

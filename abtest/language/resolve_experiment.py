@@ -28,6 +28,7 @@ from abtest.language.resolve_beside import (
     check_targets,
     check_trigger_window,
     check_value,
+    resolve_moderator,
     resolve_trigger,
 )
 from abtest.language.resolve_metrics import NOTHING, Broken, resolve_metric
@@ -111,10 +112,15 @@ def resolve_experiment(
             experiment.place,
             "Add  dates: {start: 2026-03-02, end: 2026-03-29}",
         )
+    asked = [m for m in experiment.moderators if not broken_sources or m.source in sources]
+    resolved = (resolve_moderator(m, experiment, sources, problems) for m in asked)
+    moderators = tuple(m for m in resolved if m is not None)
     cluster = None if broken_sources else resolve_cluster(experiment, sources, problems)
     if experiment.cluster is not None:
         refuse_beside_clusters(experiment, metrics, problems)
-    return replace(experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger)
+    return replace(
+        experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger, moderators=moderators
+    )
 
 
 def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:

@@ -125,7 +125,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "cluster": s.EXPRESSION,
         "population": ref("population"), "metrics": ref("roles"), "segments": s.one_or_more(s.EXPRESSION),
         "plan": ref("plan"), "decide": ref("decide"), "trigger": s.TRIGGER, "value": s.ID, "drivers": ref("drivers"),
-        "mechanism": s.one_or_more(s.ID), "targets": named(ref("target")),
+        "mechanism": s.one_or_more(s.ID), "targets": named(ref("target")), "moderators": s.one_or_more(s.EXPRESSION),
     },
     "target": {"reach": s.AMOUNT, "by": s.DATE, "monthly": s.AMOUNT, "units": s.AMOUNT},
     "drivers": {"of": s.ID, "by": {"type": "array", "items": s.ID, "minItems": 2, "maxItems": 12}},

@@ -57,6 +57,8 @@ def method_facts(w: Wording) -> list[tuple[str, list[str]]]:
         (words("method.interval"), [words(f"method.interval_{plan.method}{early}", level=w.level)]),
         (words("method.looks"), [words(f"method.looks_{plan.method}")]),
         (words("method.many"), many),
+        (words("moderators.term"), [words("moderators.method")] if _moderated(w) else []),
+        (words("movement.term"), _movement(w)),
         (words("method.power"), [planned]),
         (words("method.rule"), _rule(w)),
     ]
@@ -70,6 +72,22 @@ def _rule(w: Wording) -> list[str]:
     if not custom:
         return [w.words("method.rule_default")]
     return [w.words("method.rule_custom"), *(clip(clean(line), 200) for line in custom)]
+
+
+def _moderated(w: Wording) -> bool:
+    shown = any(m.status == "ok" for m in w.result.moderators)
+    return shown and not w.early and w.result.plan.method == "fixed"
+
+
+def _movement(w: Wording) -> list[str]:
+    """How movement was compared, for the section on method."""
+    shown = [m.movement for m in w.result.metrics if m.movement is not None and m.movement.status == "ok"]
+    if not shown or w.early or w.result.plan.method == "sequential":
+        return []
+    facts = [w.words("movement.method")]
+    if any(m.form == "cross" for m in shown):
+        facts.append(w.words("movement.method_cross"))
+    return facts
 
 
 def tests_table(w: Wording) -> Plain:

@@ -47,10 +47,10 @@ def _change(w: Wording, metric: MetricResult, interval: Interval | None, relativ
     if interval is None or (interval.low is None and interval.high is None):
         return w.words("interval.none")
     change = w.change(metric, Shown(interval, relative, band))
-    return w.words("adjusted.effect", change=_whole(change.estimate), interval=_whole(change.interval))
+    return w.words("adjusted.effect", change=whole(change.estimate), interval=whole(change.interval))
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """An interval stays whole, so that a narrow column breaks before it and not inside it."""
     return _SIGN.sub("\\1\u2060", text.replace(" ", "\u00a0"))
 
@@ -289,7 +289,7 @@ def _between(w: Wording, interval: Interval | None, sign: bool = False) -> str:
     if interval.low is None or interval.high is None:
         return estimate
     low, high = (w.numbers.fixed(x, 2, sign=sign) for x in (interval.low, interval.high))
-    return w.words("adjusted.effect", change=estimate, interval=_whole(w.words("interval.both", low=low, high=high)))
+    return w.words("adjusted.effect", change=estimate, interval=whole(w.words("interval.both", low=low, high=high)))
 
 
 # Drivers
@@ -332,4 +332,4 @@ def _part(w: Wording, interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return estimate
     both = w.words("interval.both", low=w.share(interval.low), high=w.share(interval.high))
-    return w.words("adjusted.effect", change=estimate, interval=_whole(both))
+    return w.words("adjusted.effect", change=estimate, interval=whole(both))

@@ -13,6 +13,8 @@ from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import IN_PANELS, beside_table, curve_tables, equivalence_lead, selected_table
+from abtest.reports.moderators import moderator_leads, moderator_table
+from abtest.reports.movement import movement_leads, movement_tables
 from abtest.reports.numbers import decimals_for
 from abtest.reports.people import Panel, levels_section, parts_of, surveys_section
 from abtest.reports.profile import profile_section
@@ -371,10 +373,12 @@ def _parts(w: Wording) -> Evidence | None:
         *([looks] if looks is not None else []),
         *(_spread(w, m) for m in w.result.metrics if m.histogram),
         *curve_tables(w),
+        *movement_tables(w),
     )
-    if not tables and not plain:
+    leads = movement_leads(w)
+    if not tables and not plain and not leads:
         return None
-    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
+    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"), *leads), tuple(tables), plain)
 
 
 def _spread(w: Wording, metric: MetricResult) -> Plain:
@@ -395,7 +399,7 @@ def _spread(w: Wording, metric: MetricResult) -> Plain:
 def _segments(w: Wording) -> Evidence | None:
     tables = segment_tables(w)
     if not tables:
-        return None
+        return _moderators(w)
     tested = [segment for segment in w.result.segments if segment.interaction_p is not None]
     # The interaction tests of all splits and goals share one error rate, so that many do not make one look clear.
     adjusted = w.result.plan.correct_segments == "bh" and len(tested) > 1
@@ -417,4 +421,15 @@ def _segments(w: Wording) -> Evidence | None:
         leads.append(w.words("segments.shrunken_why"))
     if any(segment.merged_groups for segment in w.result.segments):
         leads.append(w.words("segments.privacy", n=w.count(w.result.min_cell)))
-    return Evidence(w.words("sections.segments.title"), tuple(leads), tuple(tables))
+    leads += moderator_leads(w)
+    along = moderator_table(w)
+    plain = () if along is None else (along,)
+    return Evidence(w.words("sections.segments.title"), tuple(leads), tuple(tables), plain)
+
+
+def _moderators(w: Wording) -> Evidence | None:
+    """Moderators without any segment."""
+    leads, along = moderator_leads(w), moderator_table(w)
+    if not leads:
+        return None
+    return Evidence(w.words("sections.segments.title"), tuple(leads), (), () if along is None else (along,))

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from abtest.stats.contrast import normal_inference
 from abtest.stats.distributions import chi_square_upper
-from abtest.stats.inference import Status
+from abtest.stats.inference import Inference, Status, no_test
 
 Table = Sequence[Sequence[int]]
 
@@ -193,6 +194,51 @@ def stratified(strata: Sequence[Table], *, scores: Sequence[float] | None = None
         p_value=chi_square_upper(statistic, df),
         smallest_expected=smallest,
     )
+
+
+def mean_shift(strata: Sequence[Table], scores: Sequence[float], *, alpha: float = 0.05) -> Inference:
+    """By how much do units of the second arm end higher than those of the first that started in the same cell?
+
+    Two rows per stratum (control, treatment), one score per column. The differences of the mean scores weigh by
+    n_c n_t / n (Mantel & Haenszel 1959), which is the slope of the arm in a regression with one intercept per stratum.
+    z^2 is the statistic of `stratified` with scores, and the interval has the same error (Landis, Heyman & Koch 1978,
+    section 4), so that the two cannot disagree. `absolute` is in the unit of the scores; there is no lift of it
+    (`no_baseline`). Statuses: `no_units`, `no_overlap` (no stratum with units of both arms and in two cells),
+    `too_far_apart`. Raises ValueError for other than two rows, and as `stratified` does.
+
+    >>> found = mean_shift([[[30, 15, 5], [20, 18, 12]], [[10, 20, 30], [6, 18, 34]]], [0, 1, 2])
+    >>> round(found.absolute.estimate, 6), round(found.statistic**2, 6), round(found.p_value, 6)
+    (0.236858, 5.663713, 0.017319)
+    """
+    tables = [_checked(table) for table in strata]
+    if any(len(table) != 2 for table in tables):
+        raise ValueError("a shift is one of two arms: control, treatment")
+    if any(len(row) != len(scores) for table in tables for row in table) or not all(map(math.isfinite, scores)):
+        raise ValueError(f"need one finite score per cell, got {tuple(scores)}")
+    if not any(any(row) for table in tables for row in table):
+        return no_test("no_units", "mean_shift", relative_reason="no_baseline")
+    weights, shifts, variances = [], [], []
+    for control, treatment in tables:
+        n_c, n_t = sum(control), sum(treatment)
+        n = n_c + n_t
+        if n_c == 0 or n_t == 0:
+            continue
+        both = [a + b for a, b in zip(control, treatment, strict=True)]
+        mean = math.fsum(count / n * score for count, score in zip(both, scores, strict=True))
+        above = [score - mean for score in scores]
+        weight = n_c / n * n_t
+        gap = math.fsum((b / n_t - a / n_c) * d for a, b, d in zip(control, treatment, above, strict=True))
+        weights.append(weight)
+        shifts.append(weight * gap)
+        if sum(count > 0 for count in both) > 1:
+            spread = math.fsum(count / n * d * d for count, d in zip(both, above, strict=True))
+            variances.append(weight * n / (n - 1) * spread)
+    variance = math.fsum(variances)
+    if not variance > 0.0:
+        return no_test("no_overlap", "mean_shift", relative_reason="no_baseline")
+    total = math.fsum(weights)
+    estimate, se = math.fsum(shifts) / total, math.sqrt(variance) / total
+    return normal_inference(estimate, se, method="mean_shift", alpha=alpha, beyond="too_far_apart")
 
 
 def _checked(table: Table) -> list[list[int]]:

@@ -17,7 +17,9 @@ from abtest.analysis.looks import curves_of
 from abtest.analysis.result import Comparison
 from abtest.language.model import Metric, MetricUse, Plan, Window
 from abtest.language.statistical_tests import TESTS, fitting_tests
+from abtest.stats.exact_ranks import exact_rank_p
 from abtest.stats.moments import Counts, Moments
+from abtest.stats.ordinal import categories_of
 from tests.analysis.covaried import frame, write
 from tests.analysis.test_rulings import mean_arm, share_arm
 
@@ -94,9 +96,14 @@ def test_ranks() -> None:
     assert found.absolute is not None
     assert found.absolute.estimate == pytest.approx(0.788961 - 0.5, abs=1e-6)
     by_sum = compared(with_values(HIGH), with_values(LOW), "mann_whitney")
-    expected = scipy.stats.mannwhitneyu(HIGH, LOW, method="asymptotic", use_continuity=False)
-    assert by_sum.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert by_sum.p_value == exact_rank_p(categories_of(HIGH), categories_of(LOW))
     assert by_sum.state == "better"
+    small = compared(with_values([3.1, 4.7, 2.9, 5.5]), with_values([1.0, 2.0, 4.0, 0.5, 0.1]), "mann_whitney")
+    expected = scipy.stats.mannwhitneyu([3.1, 4.7, 2.9, 5.5], [1.0, 2.0, 4.0, 0.5, 0.1], method="exact")
+    assert small.p_value == pytest.approx(expected.pvalue, rel=1e-12)
+    many = compared(with_values(HIGH * 5), with_values(LOW * 4), "mann_whitney")
+    expected = scipy.stats.mannwhitneyu(HIGH * 5, LOW * 4, method="asymptotic", use_continuity=False)
+    assert many.p_value == pytest.approx(expected.pvalue, rel=1e-9)
     odds = compared(with_values(HIGH), with_values(LOW), "proportional_odds")
     assert odds.scale == "odds"
     assert odds.relative is not None

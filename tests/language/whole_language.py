@@ -224,6 +224,7 @@ dates: {start: 2026-03-02, enroll_until: 2026-03-15, end: 2026-04-12}
 as_of: 2026-05-01
 population: {only: 'country in (ES, MX)', exclude: staff is true}
 mixed_exposure: first
+moderators: [people.age]
 segments: [plan, people.age, level before 28 days, (like >= 5) before 28 days]
 metrics:
   goal: [engaged_weeks]

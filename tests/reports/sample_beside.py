@@ -23,6 +23,7 @@ def beside(result: Result) -> Result:
         ),
         drivers=_drivers(value, [m.key for m in result.metrics if m.role == "secondary"][:2]),
         segments=tuple(_shrunk(s, treatments) for s in result.segments),
+        moderators=_moderated(keys, treatments),
     )
 
 
@@ -95,6 +96,40 @@ def _drivers(of: str, by: list[str]) -> b.DriverResult:
         b.Driver(by[1], Interval(0.07, 0.064, 0.076, 0.003), 0.16, 0.0, "collinear"),
     ]
     return b.DriverResult(of, tuple(by), "ok", None, 201_334, Interval(0.251, 0.243, 0.259, 0.004), tuple(made))
+
+
+def _moderated(goals: list[str], treatments: list[str]) -> tuple[b.ModeratorResult, ...]:
+    """Every goal along two numbers: one with regions on both sides, one without any; and one that could not be made."""
+    made = []
+    for key in goals:
+        for v in treatments:
+            low, high = Interval(-0.012, -0.019, -0.005, 0.003), Interval(0.021, 0.013, 0.029, 0.003)
+            slope = Interval(0.00063, 0.0004, 0.00086, 0.0001)
+            regions = (b.ClearRegion(18.0, 31.4, False), b.ClearRegion(40.2, 70.0, True))
+            made += [
+                b.ModeratorResult(
+                    "age", key, v, "ok", None, 210_000, 431, slope, 1e-7, 2e-7, 18.0, 70.0, low, high, 2.1, regions
+                ),
+                b.ModeratorResult(
+                    "<i>income</i>",
+                    key,
+                    v,
+                    "ok",
+                    None,
+                    210_431,
+                    0,
+                    replace(slope, low=-0.001),
+                    0.2,
+                    0.2,
+                    9_000.0,
+                    250_000.0,
+                    high,
+                    high,
+                    2.9,
+                ),
+                b.ModeratorResult("tenure", key, v, "no_test", "constant", 210_000, 0),
+            ]
+    return tuple(made)
 
 
 def _shrunk(segment: SegmentResult, treatments: list[str]) -> SegmentResult:

@@ -32,7 +32,7 @@ REASONS = (
 )  # fmt: skip
 NO_TEST = (
     "no_units", "one_unit", "zero_variance", "zero_denominator", "no_mature_units", "all_missing", "not_enough_units",
-    "few_clusters", "clustered", "odd_denominator",
+    "few_clusters", "clustered", "odd_denominator", "few_answers",
 )  # fmt: skip
 ROW_STEPS = (
     "unparsable", "no_id", "bad_time", "ignored", "duplicate", "no_event", "unassigned", "before_exposure",

@@ -1,14 +1,16 @@
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
+import statsmodels.api as sm
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import SquareTable, StratifiedTable
 
-from abtest.stats.tables import homogeneity, merge_rare, stratified, symmetry
+from abtest.stats.tables import homogeneity, mean_shift, merge_rare, stratified, symmetry
 
 from .test_calibration import assert_calibrated
 
@@ -250,3 +252,55 @@ def test_false_alarms_with_uneven_strata(scores: list[float] | None) -> None:
     draws = [[random.multinomial(n, share, 1000) for n in pair] for pair, share in zip(sizes, after, strict=True)]
     p = [stratified([[arm[i].tolist() for arm in pair] for pair in draws], scores=scores).p_value for i in range(1000)]
     assert_calibrated(p, 0.05)
+
+
+@given(st.lists(grids(2, 3), min_size=1, max_size=4), st.sampled_from([[0.0, 1.0, 2.0], [-3.0, 0.5, 0.5]]))
+def test_shift_is_the_test_of_mean_scores(strata: list[list[list[int]]], scores: list[float]) -> None:
+    found, reference = mean_shift(strata, scores), stratified(strata, scores=scores)
+    assert found.status == reference.status
+    if found.statistic is None or reference.statistic is None:
+        return
+    assert found.statistic**2 == pytest.approx(reference.statistic, rel=1e-9, abs=1e-12)
+    assert found.p_value == pytest.approx(reference.p_value, rel=1e-6, abs=1e-9)
+    mirrored = mean_shift([t[::-1] for t in strata], scores)
+    assert found.absolute is not None
+    assert mirrored.absolute is not None
+    assert mirrored.absolute.estimate == pytest.approx(-found.absolute.estimate, abs=1e-12)
+    # p and interval are one test.
+    assert found.absolute.low is not None
+    assert found.absolute.high is not None
+    assert (found.p_value is not None and found.p_value < 0.05) == (
+        found.absolute.low > 0.0 or found.absolute.high < 0.0
+    )
+
+
+def test_shift_is_the_slope_of_the_arm_with_an_intercept_per_stratum() -> None:
+    """The reference: least squares from rows by statsmodels."""
+    strata, scores = [[[30, 15, 5], [20, 18, 12]], [[10, 20, 30], [6, 18, 34]], [[4, 0, 1], [9, 2, 7]]], [0.0, 1.0, 4.0]
+    rows = [
+        (arm, stratum, score)
+        for stratum, table in enumerate(strata)
+        for arm, counts in enumerate(table)
+        for count, score in zip(counts, scores, strict=True)
+        for _ in range(count)
+    ]
+    arm, stratum, score = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    x = np.column_stack([arm, *[(stratum == k) for k in range(3)]])
+    fitted: Any = sm.OLS(score, x.astype(float)).fit()
+    found = mean_shift(strata, scores)
+    assert found.absolute is not None
+    assert found.absolute.estimate == pytest.approx(fitted.params[0], rel=1e-10)
+
+
+def test_shift_statuses() -> None:
+    assert mean_shift([], [0.0, 1.0]).reason == mean_shift([[[0, 0], [0, 0]]], [0.0, 1.0]).reason == "no_units"
+    assert mean_shift([[[3, 4], [0, 0]], [[0, 0], [5, 6]]], [0.0, 1.0]).reason == "no_overlap"
+    assert mean_shift([[[3, 0], [4, 0]]], [0.0, 1.0]).reason == "no_overlap"
+    assert mean_shift([[[3, 4], [7, 9]]], [2.0, 2.0]).reason == "no_overlap"
+    for strata, scores in (
+        ([[[1, 2]]], [0.0, 1.0]),
+        ([[[1, 2], [3, 4]]], [0.0]),
+        ([[[1, 2], [3, 4]]], [0.0, math.inf]),
+    ):
+        with pytest.raises(ValueError):
+            mean_shift(strata, scores)
