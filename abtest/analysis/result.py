@@ -263,8 +263,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data; both None when the data carry no time. `cluster`: the
-    attribute whose values were randomised as wholes."""
+    """`days_run` counts whole dates from `start` to the data, at most to the end; both None when the data carry no
+    time. `cluster`: the attribute whose values were randomised as wholes."""
 
     id: str
     title: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,20 +67,26 @@ def analyse(
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
     earlier: Mapping[str, Result] | None = None,
+    engine: Engine | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
-    The iterations before it are computed too; results that are there already come as `earlier`, by id.
+    The iterations before it are computed too; results that are there already come as `earlier`, by id. Several
+    experiments of a project can share an open `engine` (`engine_of`), so that logs are read once; else it has its own.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
-    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice)
+    with nullcontext(engine) if engine is not None else engine_of(project, options) as shared:
+        result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice, engine=shared)
 
-    def compute(before: Experiment) -> Result:
-        return analyse_alone(project, before, options=options, progress=lambda s: progress(f"{before.title}: {s}"))
+        def compute(before: Experiment) -> Result:
+            def step(what: str) -> None:
+                progress(f"{before.title}: {what}")
 
-    return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+            return analyse_alone(project, before, options=options, progress=step, engine=shared)
+
+        return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
 
 
 def analyse_alone(
@@ -89,11 +96,19 @@ def analyse_alone(
     options: Options = Options(),
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
+    engine: Engine | None = None,
 ) -> Result:
     """As `analyse`, without a look at iterations before."""
+    with nullcontext(engine) if engine is not None else engine_of(project, options) as used:
+        return _Run(used, project, experiment, options, progress, notice).result()
+
+
+@contextmanager
+def engine_of(project: Project, options: Options = Options()) -> Iterator[Engine]:
+    """An engine for the logs of a project, closed at the end."""
     engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
     try:
-        return _Run(engine, project, experiment, options, progress, notice).result()
+        yield engine
     finally:
         engine.close()
 
@@ -248,9 +263,10 @@ class _Run:
         progress = 1.0
         if experiment.start is not None and experiment.end is not None and through is not None:
             start, end = day_number(experiment.start), day_number(experiment.end)
-            run, planned = max(0, through - start + 1), end - start + 1
+            planned = end - start + 1
+            run = max(0, min(through - start + 1, planned))  # a log may well go on after the end
             ended = through >= end
-            progress = min(1.0, run / planned)
+            progress = run / planned
         elif found.exposed.first is not None and through is not None:
             run = max(0, through - found.exposed.first + 1)
         reached = ended and immature == 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abtest.cli.show import colour, progress, unicode_ok, write
+
+if TYPE_CHECKING:
+    from abtest.analysis.result import Result
 
 
 @click.command("demo")
@@ -20,12 +24,12 @@ def command(folder: str) -> None:
       abtest demo
       abtest demo /tmp/photo_app
     """
-    from abtest.analysis.run import Options, analyse
+    from abtest.analysis.run import Options, analyse, engine_of
     from abtest.cli.run import FILES, _shown
-    from abtest.demo import write_demo
+    from abtest.demo import SEASONS, write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
-    from abtest.reports.terminal import render_terminal
+    from abtest.reports.terminal import render_line, render_terminal
     from abtest.reports.write import render, write_outputs
 
     target = Path(folder)
@@ -41,22 +45,26 @@ def command(folder: str) -> None:
             ],
             exit_code=2,
         )
+    results: dict[str, Result] = {}
+    pages: dict[str, str] = {}
     with progress("demo") as step:
         step("writing logs")
         write_demo(target)
         project = load_project(target)
-        experiment = next(iter(project.experiments.values()))
-        result = analyse(project, experiment, options=Options(command=f"abtest run {experiment.id}"), progress=step)
-        where = write_outputs(
-            target / "out" / experiment.id, {name: render(result, form, "en") for form, name in FILES.items()}
-        )
-    write(
-        render_terminal(
-            result,
-            width=100,
-            colour=colour(sys.stdout),
-            ascii_only=not unicode_ok(sys.stdout),
-            report_path=_shown(where / FILES["html"]),
-        )
-    )
-    write(f"The project is in {folder}: start with {folder}/README.md and {folder}/metrics/.")
+        with engine_of(project) as engine:
+            for season in SEASONS:
+                experiment = project.experiments[season.experiment]
+                options = Options(command=f"abtest run {experiment.id}")
+                result = analyse(project, experiment, options=options, progress=step, earlier=results, engine=engine)
+                results[experiment.id] = result
+                outputs = {name: render(result, form, "en") for form, name in FILES.items()}
+                pages[experiment.id] = _shown(write_outputs(target / "out" / experiment.id, outputs) / FILES["html"])
+    *earlier, last = results.values()
+    plain = not unicode_ok(sys.stdout)
+    page = pages[last.experiment.id]
+    write(render_terminal(last, width=100, colour=colour(sys.stdout), ascii_only=plain, report_path=page))
+    write("Before it")
+    for one in earlier:
+        line = render_line(one, colour=colour(sys.stdout), ascii_only=plain)
+        write(f"  {line}  {pages[one.experiment.id]}")
+    write(f"\nThe project is in {folder}: start with {folder}/README.md and {folder}/metrics/.")
