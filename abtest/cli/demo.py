@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @click.command("demo")
 @click.argument("folder", default="demo")
 def command(folder: str) -> None:
-    """Write a small photo-app project with exported logs into FOLDER, run it, and say where the report is.
+    """Write a small photo-app project with exported logs into FOLDER, run its three tests of one feature, and say where
+    the reports are.
 
     \b
     Examples:
