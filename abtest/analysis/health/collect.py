@@ -156,7 +156,8 @@ def _logs(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         if newest is not None and exposed.first is not None:
             found.append(logs.check_freshness(source, log.last, newest))
             found.append(logs.check_arms_lag(source, by_units.last, by_units.seen))
-            through = min(d for d in (log.last, asked_until, e.as_of and day_number(e.as_of)) if d is not None)
+            as_of = None if e.as_of is None else day_number(e.as_of)
+            through = min(d for d in (log.last, asked_until, as_of) if d is not None)
             found.append(days.check_time_gaps(source, dict(log.per_day), max(log.first, exposed.first), through))
     for event, rows in f.prepared.seen.items():
         unseen = logs.check_event_seen(event, f.prepared.events[event].source, rows)
