@@ -22,7 +22,8 @@ import pytest
 
 from abtest.analysis.decide import Clock, decide
 from abtest.analysis.result import MetricResult, Result
-from abtest.analysis.run import analyse, engine_of
+from abtest.analysis.run import analyse
+from abtest.analysis.sharing import engine_of
 from abtest.demo import SEASONS, TRUTH, Demo, Records, write_demo
 from abtest.language.model import Project
 from abtest.language.project import read_project
@@ -196,7 +197,7 @@ def test_what_the_log_holds_after_a_test_does_not_count_as_its_time(full: Run) -
     """The log of the first two goes on for months, with gaps between the seasons."""
     for key in EVERY:
         info = full.results[key].experiment
-        assert (info.days_run, info.days_planned, info.reached_end) == (35, 35, True), key
+        assert (info.days_of_plan, info.days_planned, info.reached_end) == (35, 35, True), key
         assert full.level(key, "time_gaps") == {"pass"}, key
 
 

@@ -15,15 +15,17 @@ DEFAULTS_VERSION = 4
 """Raised whenever a default of the method changes, so that two reports can be compared."""
 
 
+def data_through(found: Prepared) -> int | None:
+    """The last complete day that all logs reach; without logs that of the last exposure; None without time."""
+    last = found.exposed.last if found.exposed.has_time else None
+    return min((log.last_complete for log in found.logs.values()), default=last)
+
+
 def experiment_info(
     project: Project, e: Experiment, found: Prepared, clock: Clock, metrics: tuple[MetricResult, ...]
 ) -> ExperimentInfo:
     """Who was compared, when, and how far the data reach."""
     per_variant = {i: n for s, i, n in found.exposed.units if s == USED}
-    through = min(
-        (log.last_complete for log in found.logs.values()),
-        default=found.exposed.last if found.exposed.has_time else None,
-    )
     mature = [m.mature_on for m in metrics if m.role in ("goal", "guardrail") and m.mature_on]
     return ExperimentInfo(
         id=e.id,
@@ -40,7 +42,7 @@ def experiment_info(
         start=e.start.isoformat() if e.start else None,
         enroll_until=e.enroll_until.isoformat() if e.enroll_until else None,
         end=e.end.isoformat() if e.end else None,
-        data_through=iso(through),
+        data_through=iso(data_through(found)),
         days_run=clock.days_run,
         days_planned=clock.days_planned,
         reached_end=clock.reached,

@@ -22,6 +22,9 @@ ASIDE = frozenset(
         "clustering",
         "beside",
         "curves",
+        "dimension",
+        "phase",
+        "tags",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

@@ -355,8 +355,10 @@ class _Reader:
     ]:
         wanted: dict[str, dict[str, str]] = {}
         splits = [s for s in self.experiment.segments if s.source]
+        labels: dict[str, dict[str, str]] = {}
         for segment in splits:
-            wanted.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
+            wanted.setdefault(segment.source, {})
+            labels.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
         attributes = attribute_columns(self.covariates)
@@ -373,7 +375,8 @@ class _Reader:
             raw = self._raw(source)
             self._columns_exist(source, raw)
             tests = {column: where for (home, where), column in self.tests.items() if home == source_name}
-            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict)
+            own = labels.get(source_name, {})
+            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict, own)
             tables[source_name] = table
             if source_name not in self.infos:
                 self._info(source, raw, table.fingerprint, None, None)

@@ -22,6 +22,7 @@ from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 from abtest.analysis.lineage import Iteration
+from abtest.analysis.projections import TargetResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ class MetricResult:
     `mature_on` is the first data date (ISO) with which all units are mature, None when they are. `part_of`: the metric
     of which this is a part (role "part"). `cap`: the number at which values were cut. `definition` is what
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the definition asks to show it.
-    `beside` and `curves` are other looks at it.
+    `beside` and `curves` are other looks at it. `dimension`, `phase` and `tags` are the analyst's own words for it.
     """
 
     key: str
@@ -145,6 +146,9 @@ class MetricResult:
     histogram: tuple[Bin, ...] = ()
     beside: tuple[Beside, ...] = ()
     curves: tuple[Curve, ...] = ()
+    dimension: str | None = None
+    phase: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -263,8 +267,8 @@ class VariantInfo:
 
 @dataclass(frozen=True)
 class ExperimentInfo:
-    """`days_run` counts whole dates from `start` to the data, at most to the end; both None when the data carry no
-    time. `cluster`: the attribute whose values were randomised as wholes."""
+    """`days_run` counts whole dates from `start` to the end of the data, which may lie beyond `end`; `days_planned` those
+    to `end`; both None when the data carry no time. `cluster`: the attribute whose values were randomised as wholes."""
 
     id: str
     title: str
@@ -286,6 +290,13 @@ class ExperimentInfo:
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     cluster: str | None = None
+
+    @property
+    def days_of_plan(self) -> int | None:
+        """Of the dates that were planned, those that the data hold: what lies beyond the end is no part of the run."""
+        if self.days_run is None or self.days_planned is None:
+            return self.days_run
+        return min(self.days_run, self.days_planned)
 
 
 @dataclass(frozen=True)
@@ -344,6 +355,7 @@ class Result:
     value: Value | None = None
     drivers: DriverResult | None = None
     iterations: tuple[Iteration, ...] = ()
+    targets: tuple[TargetResult, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

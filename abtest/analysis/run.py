@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +17,13 @@ from abtest.analysis.decide import Clock, decide
 from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
+from abtest.analysis.health.asked import exposed_by_day
 from abtest.analysis.histogram import histogram
 from abtest.analysis.iterations import iterations_of
 from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
+from abtest.analysis.projections import TargetResult
 from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
 from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
@@ -34,10 +36,14 @@ from abtest.analysis.result import (
     Unadjusted,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.sharing import engine_of
+from abtest.analysis.stamped import drift_of
+from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
 from abtest.language.canonical import events_of, metric_hash
 from abtest.language.explain import Explainer
+from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
 from abtest.metrics.crossed import find_covariates
@@ -45,8 +51,7 @@ from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import arm_sums, binary_metrics, grids
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
-from abtest.sources.engine import Engine, open_engine
-from abtest.sources.files import data_folder
+from abtest.sources.engine import Engine
 from abtest.sources.units import USED, day_number
 
 NO_HISTORY: Unadjusted = "no_history"
@@ -67,18 +72,22 @@ def analyse(
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
     earlier: Mapping[str, Result] | None = None,
+    stamp: Lock | None = None,
     engine: Engine | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
-    The iterations before it are computed too; results that are there already come as `earlier`, by id. Several
-    experiments of a project can share an open `engine` (`engine_of`), so that logs are read once; else it has its own.
+    The iterations before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
+    that the caller is about to stamp, where the project holds no lock of it yet. Several experiments of a project can
+    share an open `engine` (`engine_of`), so that logs are read once; else each has its own.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
-    with nullcontext(engine) if engine is not None else engine_of(project, options) as shared:
-        result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice, engine=shared)
+    with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as shared:
+        result = analyse_alone(
+            project, experiment, options=options, progress=progress, notice=notice, stamp=stamp, engine=shared
+        )
 
         def compute(before: Experiment) -> Result:
             def step(what: str) -> None:
@@ -96,21 +105,12 @@ def analyse_alone(
     options: Options = Options(),
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
+    stamp: Lock | None = None,
     engine: Engine | None = None,
 ) -> Result:
     """As `analyse`, without a look at iterations before."""
-    with nullcontext(engine) if engine is not None else engine_of(project, options) as used:
-        return _Run(used, project, experiment, options, progress, notice).result()
-
-
-@contextmanager
-def engine_of(project: Project, options: Options = Options()) -> Iterator[Engine]:
-    """An engine for the logs of a project, closed at the end."""
-    engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
-    try:
-        yield engine
-    finally:
-        engine.close()
+    with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as used:
+        return _Run(used, project, experiment, options, progress, notice, stamp).result()
 
 
 class _Run:
@@ -122,6 +122,7 @@ class _Run:
         options: Options,
         progress: Progress,
         notice: Progress,
+        stamp: Lock | None,
     ) -> None:
         self.engine, self.project, self.experiment = engine, project, experiment
         self.options, self.progress, self.notice = options, progress, notice
@@ -130,6 +131,7 @@ class _Run:
         self.uses |= {m.name: MetricUse(m.name, "part") for m in self.metrics if m.part_of is not None}
         self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
+        self.drift = drift_of(project, experiment, stamp)
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
@@ -187,6 +189,7 @@ class _Run:
                 clock,
                 setting,
                 triggered,
+                self.drift,
             )
         )
         decision = decide(
@@ -206,6 +209,7 @@ class _Run:
             warnings=(),
             triggered=triggered,
             value=value_beside(*shared, metrics, self.covariates, grid, self.project.min_cell),
+            targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
         )
 
@@ -263,15 +267,20 @@ class _Run:
         progress = 1.0
         if experiment.start is not None and experiment.end is not None and through is not None:
             start, end = day_number(experiment.start), day_number(experiment.end)
-            planned = end - start + 1
-            run = max(0, min(through - start + 1, planned))  # a log may well go on after the end
+            run, planned = max(0, through - start + 1), end - start + 1
             ended = through >= end
-            progress = run / planned
+            progress = min(1.0, run / planned)
         elif found.exposed.first is not None and through is not None:
             run = max(0, through - found.exposed.first + 1)
         reached = ended and immature == 0
         clock = Clock(reached, sequential, run, planned, experiment.end.isoformat() if experiment.end else None, units)
         return clock, Setting(experiment.plan, not reached and not sequential, progress), last_exposure
+
+    def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
+        if not self.experiment.targets:
+            return ()
+        per_day = {day: sum(n) for day, n in exposed_by_day(self.engine, len(self.ids)).items()}
+        return targets_of(self.experiment, by_variant, enrolment_of(self.experiment, per_day))
 
     def _metric(
         self, metric: Metric, by_variant: Mapping[str, Arm], setting: Setting, plan: Plan, last_exposure: int | None
@@ -315,9 +324,12 @@ class _Run:
                 for v in self.experiment.treatments
             ),
             detect=self._detect(use),
-            stamps=_stamps(metric),
+            stamps=(*_stamps(metric), *(self.drift.stamps(metric.name) if self.drift else ())),
             mature_on=mature_on,
             part_of=metric.part_of,
+            dimension=None if metric.part_of else metric.dimension,
+            phase=None if metric.part_of else metric.phase,
+            tags=() if metric.part_of else metric.tags,
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             definition=() if metric.part_of else spelled(metric, self.project.events),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 from abtest.analysis.adjusting import Covaried, covaried_arms
 from abtest.analysis.arms import Arm, arm_of
 from abtest.analysis.clustering import Clusters, clustered_arms
 from abtest.analysis.compare import Setting, arm_value, compare
+from abtest.analysis.privacy import hidden_groups
 from abtest.analysis.result import ArmValue, Comparison, Interval, SegmentGroup, SegmentResult, Shrunken
 from abtest.language.model import Experiment, Metric, MetricUse
 from abtest.metrics.clusters import across_segments
@@ -17,7 +19,7 @@ from abtest.metrics.crossed import Covariates
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import Counted, needs_counts, value_counts
-from abtest.sources.engine import Engine
+from abtest.sources.engine import Engine, name
 from abtest.stats.distributions import chi_square_upper, critical_value
 from abtest.stats.heterogeneity import cochran_q, shrink
 from abtest.stats.multiplicity import benjamini_hochberg
@@ -65,8 +67,11 @@ def split_goals(
     """Every goal by every segment of the experiment. Groups with a cell below `min_cell` units are counted, not shown."""
     goals = [(next(m for m in metrics if m.name == u.name), u) for u in experiment.metrics if u.role == "goal"]
     found: list[SegmentResult] = []
+    names = tuple(m for m, _ in goals)
+    tables = {s.name: arm_sums(engine, values, names, f"s_{s.name}", grid, binary) for s in experiment.segments}
+    kept_apart = _hidden(engine, values, experiment, [m for m in names if m.quantile is None], tables, min_cell)
     for segment in experiment.segments:
-        table = arm_sums(engine, values, tuple(m for m, _ in goals), f"s_{segment.name}", grid, binary)
+        table = tables[segment.name]
         own = Covariates({m.name: covariates.entries[m.name] for m, _ in goals if m.name in covariates.entries})
         covaried = covaried_arms(engine, values, own, table, f"s_{segment.name}", grid)
         counted = {
@@ -83,7 +88,8 @@ def split_goals(
         for metric, use in goals:
             if metric.quantile is None:  # a quantile is read off all its values, not off sums
                 parts = Parts(table, covaried, clusters, counted.get(metric.name, {}))
-                split = _split(segment.name, metric, use, experiment, parts, setting, min_cell)
+                hidden = kept_apart[metric.name][segment.name]
+                split = _split(segment.name, metric, use, experiment, parts, setting, hidden)
                 if across:  # groups that share clusters are not independent, as the test of their differences assumes
                     split = replace(split, interaction_p=None, interaction_reason="clustered")
                 found.append(split)
@@ -97,16 +103,15 @@ def _split(
     experiment: Experiment,
     parts: Parts,
     setting: Setting,
-    min_cell: int,
+    not_shown: frozenset[str],
 ) -> SegmentResult:
     labels = sorted({_label(k) for k, _ in parts.table})
     groups: list[SegmentGroup] = []
-    hidden = 0
+    hidden = len(not_shown)
     for label in labels:
-        cells = {v.id: parts.arm(label, i, metric.name) for i, v in enumerate(experiment.variants)}
-        if any(a is None or a.used < min_cell for a in cells.values()):
-            hidden += 1
+        if label in not_shown:
             continue
+        cells = {v.id: parts.arm(label, i, metric.name) for i, v in enumerate(experiment.variants)}
         groups.append(
             _group(label, metric, use, experiment, {k: a for k, a in cells.items() if a is not None}, setting)
         )
@@ -116,6 +121,49 @@ def _split(
     p, reason = interaction(groups, experiment)
     shrunk = with_shrunken(groups, experiment, setting.plan.alpha)
     return SegmentResult(dimension, metric.name, shrunk, hidden, p, reason, True)
+
+
+def _hidden(
+    engine: Engine,
+    values: Values,
+    experiment: Experiment,
+    metrics: Sequence[Metric],
+    tables: Mapping[str, Mapping[tuple[Any, int], Mapping[str, ArmSums]]],
+    min_cell: int,
+) -> dict[str, dict[str, frozenset[str]]]:
+    """Per metric and segment, the groups that must not be shown: small ones, and those by which small ones could be had."""
+    variants = range(len(experiment.variants))
+    segments: dict[str, dict[str, dict[str, tuple[int, ...]]]] = {m.name: {} for m in metrics}
+    for segment, table in tables.items():
+        labels = sorted({_label(k) for k, _ in table})
+        for metric in metrics:
+            used = {(_label(k), i): row[metric.name].used for (k, i), row in table.items()}
+            segments[metric.name][segment] = {g: tuple(used.get((g, i), 0) for i in variants) for g in labels}
+    crossed = _crossed_units(engine, values, metrics, tuple(tables), len(variants))
+    return {m.name: hidden_groups(segments[m.name], crossed[m.name], min_cell) for m in metrics}
+
+
+def _crossed_units(
+    engine: Engine, values: Values, metrics: Sequence[Metric], segments: Sequence[str], variants: int
+) -> dict[str, dict[tuple[str, str], dict[tuple[str, str], tuple[int, ...]]]]:
+    """Units with a value per pair of groups, for every pair of segments, in both orders."""
+    found: dict[str, dict[tuple[str, str], dict[tuple[str, str], tuple[int, ...]]]] = {m.name: {} for m in metrics}
+    if not metrics:
+        return found
+    counts = ", ".join(f"count({name(values.value[m.name])})" for m in metrics)
+    for one, other in combinations(segments, 2):
+        rows = engine.rows(
+            f"SELECT {name(f's_{one}')}, {name(f's_{other}')}, variant, {counts} FROM {name(values.table)} "
+            "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+        for i, metric in enumerate(metrics):
+            cells: dict[tuple[str, str], list[int]] = {}
+            for a, b, variant, *used in rows:
+                cells.setdefault((_label(a), _label(b)), [0] * variants)[int(variant)] += int(used[i])
+            there = {pair: tuple(n) for pair, n in cells.items()}
+            found[metric.name][one, other] = there
+            found[metric.name][other, one] = {(b, a): n for (a, b), n in there.items()}
+    return found
 
 
 def _label(value: Any) -> str:

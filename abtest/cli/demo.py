@@ -25,8 +25,10 @@ def command(folder: str) -> None:
       abtest demo
       abtest demo /tmp/photo_app
     """
-    from abtest.analysis.run import Options, analyse, engine_of
+    from abtest.analysis.run import Options, analyse
+    from abtest.analysis.sharing import engine_of
     from abtest.cli.run import FILES, _shown
+    from abtest.cli.stamp import stamping
     from abtest.demo import SEASONS, write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
@@ -56,7 +58,17 @@ def command(folder: str) -> None:
             for season in SEASONS:
                 experiment = project.experiments[season.experiment]
                 options = Options(command=f"abtest run {experiment.id}")
-                result = analyse(project, experiment, options=options, progress=step, earlier=results, engine=engine)
+                with stamping(project, experiment, True) as stamp:
+                    result = analyse(
+                        project,
+                        experiment,
+                        options=options,
+                        progress=step,
+                        earlier=results,
+                        stamp=stamp.lock,
+                        engine=engine,
+                    )
+                    stamp.keep(result.experiment.data_through)
                 results[experiment.id] = result
                 outputs = {name: render(result, form, "en") for form, name in FILES.items()}
                 pages[experiment.id] = _shown(write_outputs(target / "out" / experiment.id, outputs) / FILES["html"])

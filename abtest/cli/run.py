@@ -51,6 +51,7 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
 @click.option("--language", type=click.Choice(["en"]), default="en", show_default=True, help="Language of the outputs.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
+@click.option("--no-lock", is_flag=True, help="Do not stamp the plan into locks/ at the first run.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
 def command(
     experiments: tuple[str, ...],
@@ -61,9 +62,13 @@ def command(
     language: str,
     threads: int | None,
     memory: str | None,
+    no_lock: bool,
     quiet: bool,
 ) -> None:
     """Compute EXPERIMENTS (ids or files; default: all) and write report.html, result.json and summary.md of each.
+
+    The first run of an experiment stamps its plan into locks/ID.yml, to be committed; what is changed in the plan later is
+    told in the report.
 
     \b
     Examples:
@@ -72,22 +77,24 @@ def command(
       abtest run feed_ranker_v3 --fail-on dont_ship,dont_decide
     """
     from abtest.cli.locate import experiments_of
+    from abtest.cli.stamp import stamping
 
     chosen = _choices(formats, FORMATS, "--format")
     failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
     project, selected = experiments_of(experiments, folder)
     target = Path(out) if out else project.root / "out"
     _writable(target)
-    from abtest.analysis.run import Options, analyse, engine_of
+    from abtest.analysis.run import Options, analyse
+    from abtest.analysis.sharing import engine_of
     from abtest.reports.terminal import render_terminal
     from abtest.reports.write import render, write_outputs
 
     code = 0
     results: dict[str, Result] = {}
-    with engine_of(project, Options(threads, memory)) as engine:
+    with engine_of(project, threads, memory) as engine:
         for experiment in selected:
             notices: list[str] = []
-            with progress(f"{experiment.title}") as step:
+            with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
                 result = analyse(
                     project,
                     experiment,
@@ -95,9 +102,11 @@ def command(
                     progress=step,
                     notice=notices.append,
                     earlier=results,
+                    stamp=stamp.lock,
                     engine=engine,
                 )
                 results[experiment.id] = result
+                stamp.keep(result.experiment.data_through)
                 step("report")
                 outputs = {FILES[f]: render(result, f, language) for f in chosen}
                 where = write_outputs(target / experiment.id, outputs)
@@ -115,6 +124,8 @@ def command(
                         report_path=report,
                     )
                 )
+                if stamp.said:
+                    write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
                 for notice in notices:
                     write(notice, sys.stderr)
     if code:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 from abtest.language.conditions import Condition
 from abtest.language.metric_model import Window
@@ -33,3 +34,16 @@ class Drivers:
     def at(self, name: str) -> Place:
         """Where the name of a metric stands."""
         return dict(self.places)[name]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What `metric`, added up over units, is to reach: `reach` by the date `by`, and `monthly` among those who are new in
+    a month. `units`: how many there will be by then, where the experiment does not tell."""
+
+    metric: str
+    reach: float | None = None
+    by: date | None = None
+    monthly: float | None = None
+    units: float | None = None
+    place: Place = field(default_factory=nowhere, compare=False)

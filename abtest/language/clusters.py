@@ -77,6 +77,7 @@ def refuse_beside_clusters(experiment: Experiment, metrics: Mapping[str, Metric]
         ("trigger", experiment.trigger is not None),
         ("value", experiment.value is not None),
         ("drivers", experiment.drivers is not None),
+        ("targets", bool(experiment.targets)),
     ):
         if present:
             message = f"`{key}` counts {experiment.unit}s one by one, and whole clusters were randomised"

@@ -13,8 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from abtest.language.beside_model import Drivers, Trigger
+from abtest.language.beside_model import Drivers, Target, Trigger
 from abtest.language.conditions import Condition, Where
+from abtest.language.lock_model import Lock
 from abtest.language.metric_model import (
     FINER_UNITS,
     Adjust,
@@ -100,6 +101,7 @@ __all__ = [
     "SourceKind",
     "Step",
     "Survey",
+    "Target",
     "Tick",
     "TimeColumn",
     "TimeFormat",
@@ -216,6 +218,7 @@ class Experiment:
     value: str | None = None
     drivers: Drivers | None = None
     mechanism: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
     iteration_of: str | None = None
     changes: tuple[str, ...] = ()
     place: Place = field(default_factory=nowhere, compare=False)
@@ -233,7 +236,7 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all."""
+    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment."""
 
     root: Path
     name: str
@@ -249,3 +252,4 @@ class Project:
     default_adjust: int = DEFAULT_ADJUST
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    locks: Mapping[str, Lock] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from abtest.language.canonical import events_of
 from abtest.language.catalogue import from_catalogue
 from abtest.language.conditions import Condition, Rank
 from abtest.language.fields import Fields
+from abtest.language.lock import read_locks
 from abtest.language.measures import RESERVED
 from abtest.language.model import DEFAULT_ADJUST, Event, Experiment, Group, Ladder, Metric, Project, Source, Survey
 from abtest.language.read_experiment import read_experiment
@@ -33,7 +34,7 @@ ROOT_FILES = ("abtest.yml", "project.yml")
 FOLDERS = ("metrics", "experiments", "sources", "events")
 MAX_FILES = 500
 MAX_PROBLEMS = 500
-_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W420"})
+_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W374", "W420"})
 _TOP_KEY = re.compile(r"""^(?:['"]?)([A-Za-z_]\w*)(?:['"]?)\s*:""", re.MULTILINE)
 MAX_METRICS = 500
 
@@ -270,13 +271,14 @@ class _Reader:
             for key, e in sorted(self.experiments.items())
         }
         self._chains(experiments)
+        locks = read_locks(self.root, self.experiments, self.problems)
         if self.unreadable:
             # Names that a broken file defines are not missing; say what is broken and nothing that follows from it.
             self.problems.found = [p for p in self.problems.found if p.code not in _NAMES]
         return Project(
             root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
             experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, default_adjust=default_adjust, files=tuple(self.files),
-            warnings=tuple(str(w) for w in self.problems.warnings),
+            warnings=tuple(str(w) for w in self.problems.warnings), locks=locks,
         )  # fmt: skip
 
     def _metric(self, name: str, node: Node, problems: Problems, context: Context) -> Metric | None:

@@ -1,4 +1,4 @@
-"""`trigger` and `drivers` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
+"""`trigger`, `drivers` and `targets` of an experiment from YAML to values. What they name is resolved in `resolve_beside.py`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 
 from abtest.language import values
-from abtest.language.beside_model import Drivers, Trigger
+from abtest.language.beside_model import Drivers, Target, Trigger
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields
 from abtest.language.model import Window
 from abtest.language.tokens import SyntaxProblem
-from abtest.language.yaml import Text
+from abtest.language.yaml import Map, Text
 from abtest.problems import Place, Problems, quoted
 
 FEWEST, MOST = 2, 12
@@ -76,3 +76,38 @@ def read_drivers(fields: Fields, problems: Problems) -> Drivers | None:
         return None
     places: list[tuple[str, Place]] = [(of, inner.place("of")), *((t.value, t.place) for t in by)]
     return Drivers(of, tuple(names), tuple(places))
+
+
+def read_targets(fields: Fields, problems: Problems) -> tuple[Target, ...]:
+    """`targets: {METRIC: {reach: 60000, by: 2026-12-31, monthly: 5000, units: 250000}}`."""
+    node = fields.map("targets")
+    found = []
+    for key, value in node or ():
+        name = key.value
+        what = f"target {name}"
+        if not isinstance(value, Map):
+            problems.error("E121", f"{what} is {{reach: 60000, by: 2026-12-31}}", value.place)
+            continue
+        inner = Fields(value, what, problems)
+        reach, monthly, units = (inner.read(k, _above_zero) for k in ("reach", "monthly", "units"))
+        by = inner.read("by", values.calendar_date)
+        inner.done()
+        if not inner.has("reach") and not inner.has("monthly"):
+            inner.missing(
+                "reach", "How much by when:  {reach: 60000, by: 2026-12-31},  or how much a month:  {monthly: 5000}"
+            )
+        for one, other in (("reach", "by"), ("by", "reach")):
+            if inner.has(one) and not inner.has(other):
+                inner.missing(other, "A number to reach and the date belong together.")
+        if units is not None and not inner.has("reach"):
+            message = f"units of {what} are those by a date, and it names none"
+            problems.error("E419", message, inner.place("units"), "Add  reach  and  by,  or leave  units  out.")
+        found.append(Target(key.value, reach, by, monthly, units, key.place))
+    return tuple(found)
+
+
+def _above_zero(text: str) -> float:
+    number = values.number(text.replace(",", "").replace("_", ""))
+    if not number > 0:
+        raise SyntaxProblem("E120", f"{quoted(text)} is not above zero", (0, max(1, len(text))))
+    return number

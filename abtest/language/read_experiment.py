@@ -8,10 +8,11 @@ from typing import Any
 
 from abtest.language import values
 from abtest.language.clusters import read_cluster
+from abtest.language.conditions import Attribute, atoms_of, walk
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
-from abtest.language.read_beside import read_drivers, read_trigger
+from abtest.language.read_beside import read_drivers, read_targets, read_trigger
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -22,7 +23,7 @@ ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
 GOAL_CORRECTIONS = ("holm", "hochberg", "bonferroni", "dunnett", "none")
 SECONDARY_CORRECTIONS = ("bh", "by", "holm", "hochberg", "bonferroni", "none")
-_LATER = ("targets", "decision", "uses", "common_window", "phases")
+_LATER = ("decision", "uses", "common_window", "phases")
 _LATER_PLAN = ("looks", "spending")
 _DEFAULT_VERDICTS: dict[str, Any] = {
     "ship": "ship", "roll_back": "dont_ship", "dont_ship": "dont_ship", "keep_running": "keep_running", "iterate": "dont_ship",
@@ -92,6 +93,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         trigger=read_trigger(fields),
         value=fields.text("value"),
         drivers=read_drivers(fields, problems),
+        targets=read_targets(fields, problems),
         mechanism=tuple(dict.fromkeys(t.value for t in mechanism)),
         iteration_of=fields.text("iteration_of"),
         changes=tuple(t.value for t in fields.texts("changes")),
@@ -307,13 +309,33 @@ def _segment(text: str) -> Segment:
     match = re.fullmatch(r"(\(.*\)|[a-z][a-z0-9_]*) before (\d+ \w+)", clean)
     if match is None:
         if not re.fullmatch(r"[\w$' .]+", clean):
-            raise _behaviour(clean)
+            raise _attribute_test(clean) or _behaviour(clean)
         source, dot, prop = clean.rpartition(".")
         return Segment(prop if dot else clean, source, prop or clean)
     days = values.day_count(match[2])
     if match[1].startswith("("):
+        own = _attribute_test(match[1])
+        if own is not None:
+            raise own
         return Segment(clean, "", "", parse_condition(match[1]), days=days)
     return Segment(f"{match[1]}_before", "", "", group=match[1], days=days)
+
+
+def _attribute_test(text: str) -> SyntaxProblem | None:
+    """`people.age > 30`: what the unit is, of which this version splits by whole columns only."""
+    try:
+        condition = parse_condition(text)
+    except SyntaxProblem:
+        return None
+    named = next((part for part in walk(condition) if isinstance(part, Attribute)), None)
+    if named is None or atoms_of(condition):
+        return None
+    return SyntaxProblem(
+        "E137",
+        f"segment {quoted(text)} is a test of what the unit is; a segment is the column itself",
+        (0, max(1, len(text))),
+        f"Write  segments: [{named.source}.{named.test.prop}],  or put a column with the groups that you want into its file.",
+    )
 
 
 def _behaviour(text: str) -> SyntaxProblem:

@@ -1,4 +1,4 @@
-"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value`, `drivers`, `mechanism`."""
+"""What stands beside the comparison of an experiment, its names resolved: `trigger`, `value`, `drivers`, `mechanism`, `targets`."""
 
 from __future__ import annotations
 
@@ -143,6 +143,24 @@ def check_mechanism(experiment: Experiment, problems: Problems) -> None:
         if _known(name, "mechanism", place, experiment, problems) and name in goals:
             hint = "Name a step between the change and the goal, such as a secondary metric."
             problems.error("E418", f"mechanism: {name} is a goal, which cannot be its own mechanism", place, hint)
+
+
+def check_targets(experiment: Experiment, metrics: Mapping[str, Metric], problems: Problems) -> None:
+    """A target adds a metric up over units, so units must have one number each that can be added."""
+    for target in experiment.targets:
+        if not _known(target.metric, "targets", target.place, experiment, problems) or target.metric not in metrics:
+            continue
+        metric = metrics[target.metric]
+        if metric.among is not None:
+            message = f"targets: {target.metric} is about some units only, and a target counts all"
+            problems.error("E419", message, target.place, "Set it for a metric without  among.")
+        elif metric.quantile is not None or metric.pooled or metric.survey is not None or metric.rank is not None:
+            hint = "Set it for a metric of users or amounts, such as  did: …  or  amount: …"
+            message = f"targets: {target.metric} cannot be added up over units"
+            problems.error("E419", message, target.place, hint)
+        if target.by is not None and experiment.end is not None and target.by <= experiment.end:
+            message = f"targets: {target.by} lies before the end of the experiment, {experiment.end}"
+            problems.error("E419", message, target.place, "A target is for the time after it is decided.")
 
 
 def _known(name: str, key: str, place: Place, experiment: Experiment, problems: Problems) -> bool:

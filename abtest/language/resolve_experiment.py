@@ -25,6 +25,7 @@ from abtest.language.model import (
 from abtest.language.resolve_beside import (
     check_drivers,
     check_mechanism,
+    check_targets,
     check_trigger_window,
     check_value,
     resolve_trigger,
@@ -93,6 +94,7 @@ def resolve_experiment(
     if experiment.drivers is not None:
         check_drivers(experiment, metrics, problems)
     check_mechanism(experiment, problems)
+    check_targets(experiment, metrics, problems)
     for rule in experiment.decide:
         for quantifier, name, _ in rule.tests:
             if quantifier == "metric" and name not in {u.name for u in experiment.metrics}:
@@ -315,7 +317,9 @@ def _resolve_behaviour(
     assert segment.condition is not None
     piece = Written(segment.condition, Text(segment.name, segment.place, True))
     window = Window(-segment.days, -1)
-    alone = Metric(f"segment {segment.name}", "did", segment.condition, window=window, written=(piece,))
+    alone = Metric(
+        f"segment {segment.name}", "did", segment.condition, window=window, written=(piece,), place=segment.place
+    )
     check_before(segment.condition, segment.days, alone, piece, problems)
     metric = resolve_metric(alone, events, sources, problems, broken_events, broken_sources)
     return None if metric is None else replace(segment, condition=metric.condition)

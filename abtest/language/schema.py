@@ -125,8 +125,9 @@ MAPS: dict[str, dict[str, Shape]] = {
         "cluster": s.EXPRESSION,
         "population": ref("population"), "metrics": ref("roles"), "segments": s.one_or_more(s.EXPRESSION),
         "plan": ref("plan"), "decide": ref("decide"), "trigger": s.TRIGGER, "value": s.ID, "drivers": ref("drivers"),
-        "mechanism": s.one_or_more(s.ID),
+        "mechanism": s.one_or_more(s.ID), "targets": named(ref("target")),
     },
+    "target": {"reach": s.AMOUNT, "by": s.DATE, "monthly": s.AMOUNT, "units": s.AMOUNT},
     "drivers": {"of": s.ID, "by": {"type": "array", "items": s.ID, "minItems": 2, "maxItems": 12}},
     "exposure": {"source": s.ID, "flag": s.LOGGED, "where": s.EXPRESSION},
     "variant": {"key": s.KEY, "share": s.PERCENT, "title": s.PROSE},
@@ -226,7 +227,7 @@ def _closed(name: str, keys: tuple[str, ...] | None = None, required: tuple[str,
 
 def _definitions() -> dict[str, Shape]:
     plain = ("privacy", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates")
-    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers")
+    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers", "target")
     return {
         **{name: _closed(name) for name in plain + experiment},
         "source": _source(),

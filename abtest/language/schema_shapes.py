@@ -79,6 +79,7 @@ FOLD = either(
     matching(f"share *{_OPERATOR} *{_NUMBER} *%|(count|streak) *{_OPERATOR} *{_NUMBER}"),
 )
 MARGIN: Shape = {**matching(f"(?=.*[1-9]){_NUMBER} *(%|[A-Za-z]*)", "number"), "exclusiveMinimum": 0}
+AMOUNT: Shape = {**matching("(?=.*[1-9])[0-9][0-9,_]{0,20}(\\.[0-9]{1,15})?", "number"), "exclusiveMinimum": 0}
 CAP: Shape = {**matching(f"{_NUMBER}( *%( +of +nonzero)?)?", "number"), "exclusiveMinimum": 0}
 MISSING = either(one_of("zero", "drop"), matching(f"-?{_NUMBER}", "number"))
 EXPECT = matching(f"-?{_NUMBER} *%?|yes|no|true|false|missing", "number", "boolean")

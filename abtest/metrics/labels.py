@@ -8,8 +8,7 @@ from abtest.language.model import Cross, Group, Ladder, Segment
 from abtest.language.partition import levels
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine, name, text
-
-YES, NO = "yes", "no"
+from abtest.sources.rows import NO, YES
 
 
 def label_segments(engine: Engine, values: Values, segments: tuple[Segment, ...], groups: Mapping[str, Group]) -> None:

@@ -49,6 +49,7 @@ COUNTS_UNITS = frozenset({"mixed_exposure", "exposure_before_start", "missing_un
 DAYS = {"lag": "late"}
 # Values that are changes of the metric that the check is about.
 EFFECTS = ("early", "late")
+CHANGE_LIMIT = 260
 TIME_NOTES = ("without_zone", "stray_future", "gap", "fold")
 
 
@@ -176,6 +177,17 @@ def _slots(w: Wording, check: HealthCheck) -> dict[str, str | None]:
     if parts:
         said = [w.words.plural(f"ledger.counted.{code}", int(n), n=w.count(int(n))) for code, n in parts if n]
         slots["repaired"] = w.words("list.clauses").join(said)
+    changes = [w.name(str(v), CHANGE_LIMIT) for k, v in sorted(values.items()) if k.startswith("change_") and v]
+    if changes:
+        changes = [text.replace(" -> ", w.words("list.became")) for text in changes]
+        more = values.get("more")
+        if isinstance(more, int) and more:
+            changes.append(w.words.plural(f"{_entry(w, check)}.more", more, n=w.count(more)))
+        slots["changes"] = w.words("list.clauses").join(changes)
+    if check.key == "config_drift":
+        entry, day = _entry(w, check), values.get("first_look_on")
+        slots["since"] = w.words(f"{entry}.since", day=w.date(day)) if isinstance(day, str) else ""
+        slots["deciding_said"] = w.words(f"{entry}.deciding") if values.get("deciding") else None
     for name, value in values.items():
         # Nothing counted is said in words ("None."), not as a zero with a unit.
         nothing = value == 0 and (name in ("count", "dropped") or name.startswith("share"))

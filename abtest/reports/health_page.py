@@ -34,7 +34,7 @@ def _table(words: Words) -> str:
     lines = _head(words, "number", "check", "scope", "nature", "worst", "thresholds")
     for check in CHECKS:
         name = words("health_page.link", name=words(f"checks.{check.key}.name"), key=_anchor(words, check))
-        worst = words(f"level.{check.worst}") if check.waits is None else words("health_page.waits")
+        worst = words(f"level.{check.worst}")
         limits = words("list.separator").join(f"`{name} = {_number(value)}`" for name, value in check.thresholds)
         nature = words(f"health_page.natures.{check.nature}")
         lines.append(_row(str(check.number), name, words(f"health_page.scopes.{check.scope}"), nature, worst, limits))
@@ -48,8 +48,6 @@ def _number(value: float) -> str:
 def _rates(words: Words, measured: Mapping[str, Rates]) -> str:
     lines = _head(words, "check", *(f"{way}_{level}" for way in measured for level in ("note", "fail")))
     for check in CHECKS:
-        if check.waits is not None:
-            continue
         cells = [_rate(words, rates.get(check.key), level) for rates in measured.values() for level in ("note", "fail")]
         lines.append(_row(words(f"checks.{check.key}.name"), *cells))
     return "\n".join(lines)
@@ -74,6 +72,5 @@ def _anchor(words: Words, check: Check) -> str:
 
 def _entry(words: Words, check: Check) -> str:
     entry = f"checks.{check.key}"
-    waits = words(f"health.reason.{check.waits}") if check.waits is not None else None
     text = words("health_page.entry", key=check.key, **{p: words(f"{entry}.{p}") for p in ("rule", "cause", "remedy")})
-    return "\n\n".join(filter(None, [f"### {words(f'{entry}.name')}", text, waits]))
+    return f"### {words(f'{entry}.name')}\n\n{text}"

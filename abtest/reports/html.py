@@ -21,6 +21,7 @@ from abtest.reports import adjusted, appendix, clustered
 from abtest.reports.health import health_text
 from abtest.reports.language import outline
 from abtest.reports.markdown import render_markdown
+from abtest.reports.plane import planes
 from abtest.reports.sections import Page, build_page
 from abtest.reports.wording import Wording
 from abtest.shipped import shipped
@@ -45,6 +46,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "adjusted": adjusted,
         "clustered": clustered,
         "w": w,
+        "planes": planes(w) if result.decision.valid else (),
         "style": Markup(style),
         "script": Markup(script),
         "policy": _policy(style, script),

@@ -120,7 +120,7 @@ def facts(w: Wording) -> list[tuple[str, str]]:
     """The strip of facts below the verdict; what is not known is not listed."""
     experiment, words = w.result.experiment, w.words
     found = [(w.unit_name, w.count(w.total_units))]
-    run, planned = experiment.days_run, experiment.days_planned
+    run, planned = experiment.days_of_plan, experiment.days_planned
     if run is not None and planned is not None:
         found.append(
             (words("facts.duration"), words("facts.duration_value", run=w.count(run), planned=w.count(planned)))

@@ -87,8 +87,9 @@ def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
     words = w.words
     names = [words(f"curve.{curve.kind}.at"), w.control, w.variant(curve.variant)]
     rows = []
-    for point in curve.points:
-        row = [w.value(metric, point.at), w.share(point.control.estimate), w.share(point.treatment.estimate)]
+    marks = w.marks(metric, [point.at for point in curve.points])
+    for at, point in zip(marks, curve.points, strict=True):
+        row = [at, w.share(point.control.estimate), w.share(point.treatment.estimate)]
         if point.difference is not None:
             row.append(_difference(w, point.difference.estimate, point.difference.low, point.difference.high))
         rows.append(tuple(row))

@@ -11,6 +11,7 @@ from abtest.analysis.result import MetricResult, Result
 from abtest.reports.appendix import short
 from abtest.reports.health import counts
 from abtest.reports.limits import followed
+from abtest.reports.tables import stamp_notes
 from abtest.reports.verdict import comparison_of, guardrail_labels, headline, low_end, sentence
 from abtest.reports.wording import Shown, Wording
 
@@ -144,6 +145,8 @@ def _row(
     bold: bool = False,
 ) -> str:
     name = w.metric(metric)
+    if notes := stamp_notes(w, metric):
+        name = w.words("markdown.stamped", name=name, note=w.words("table.note_join").join(notes))
     if shown is None:
         change, interval = w.words("table.no_value"), absent
     else:
@@ -182,7 +185,7 @@ def _size(w: _MarkdownWording) -> str:
     units = w.units(w.total_units)
     if experiment.days_run is None:
         return w.words("markdown.size_plain", units=units)
-    run = w.count(experiment.days_run)
+    run = w.count(experiment.days_of_plan or 0)
     if experiment.days_planned is None:
         return w.words("markdown.size_days", units=units, run=run)
     return w.words("markdown.size", units=units, run=run, planned=w.count(experiment.days_planned))

@@ -14,6 +14,8 @@ from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.numbers import decimals_for
+from abtest.reports.profile import profile_section
+from abtest.reports.questions import questions_section
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
@@ -23,6 +25,7 @@ from abtest.reports.tables import (
     metric_tables,
     segment_tables,
 )
+from abtest.reports.targets import targets_section
 from abtest.reports.text import clean, clip
 from abtest.reports.verdict import (
     RuleText,
@@ -95,6 +98,9 @@ def build_page(w: Wording) -> Page:
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
+            "profile": profile_section,
+            "questions": questions_section,
+            "targets": targets_section,
             "iterations": iterations_section,
             "triggered": triggered_section,
             "value": value_section,
@@ -368,8 +374,8 @@ def _spread(w: Wording, metric: MetricResult) -> Plain:
     variants = [v for v, _ in metric.histogram[0].units]
     totals = {v: sum(dict(one.units)[v] for one in metric.histogram) for v in variants}
     rows = []
-    for one in metric.histogram:
-        low, high = w.value(metric, one.low), w.value(metric, one.high)
+    marks = w.marks(metric, [edge for one in metric.histogram for edge in (one.low, one.high)])
+    for one, low, high in zip(metric.histogram, marks[::2], marks[1::2], strict=True):
         label = low if low == high else w.words("parts.range", low=low, high=high)
         units = dict(one.units)
         rows.append((label, *(w.share(units[v] / totals[v]) for v in variants)))

@@ -137,7 +137,13 @@ def _note(w: Wording, metric: MetricResult, *extra: str) -> str:
     parts = [clip(base.removesuffix("."), NOTE_LIMIT)] if base else []
     if metric.better == "lower":
         parts.append(w.words("table.lower_better"))
+    parts += stamp_notes(w, metric)
     return w.words("table.note_join").join([*parts, *extra])
+
+
+def stamp_notes(w: Wording, metric: MetricResult) -> list[str]:
+    """That a metric was not planned as it stands here."""
+    return [w.words(f"table.stamp.{s}") for s in metric.stamps if w.words.has(f"table.stamp.{s}")]
 
 
 def _swatch(w: Wording, variant: str) -> str:

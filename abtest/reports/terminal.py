@@ -23,7 +23,7 @@ PLOT_MOST, PLOT_LEAST = 25, 15
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "flat": "90", "bold": "1"}
 # What a terminal without Unicode can show in its place, one column for one, so that no line grows; everything else
 # that is not ASCII becomes a question mark.
-_ASCII = str.maketrans("−–—─●│┼…’‘“”→‹›", "----o|+~''\"\"><>")
+_ASCII: dict[int, int | str] = {**str.maketrans("−–—─●│┼…’‘“”‹›", "----o|+~''\"\"<>"), ord("→"): "->"}
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,9 @@ def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list
     notes = words.plural("markdown.notes", c.notes)
     value = words("terminal.health_value", passed=w.count(c.passed), notes=notes, failed=w.count(c.failed))
     facts = [(words("terminal.health"), value), (w.unit_name, w.count(w.total_units))]
-    if experiment.days_run is not None and experiment.days_planned is not None:
-        days = words("terminal.days_value", run=w.count(experiment.days_run), planned=w.count(experiment.days_planned))
+    run, planned = experiment.days_of_plan, experiment.days_planned
+    if run is not None and planned is not None:
+        days = words("terminal.days_value", run=w.count(run), planned=w.count(planned))
         facts.append((words("terminal.days"), days))
     out = _wrap("   ".join(f"{name}  {value}" for name, value in facts), width)
     for level, mark in (("fail", "x"), ("note", "!")):

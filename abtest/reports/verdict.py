@@ -76,7 +76,7 @@ def sentence(w: Wording, of: VariantDecision | None = None) -> str:
         return _trap(w, goal, change, rules, variant)
     experiment = w.result.experiment
     if reason in ("no_clear_gain", "too_early"):
-        run, planned = experiment.days_run, experiment.days_planned
+        run, planned = experiment.days_of_plan, experiment.days_planned
         return w.words(
             f"sentence.{reason}",
             goal=goal,
@@ -274,7 +274,7 @@ def _runtime_line(w: Wording, rule: RuleLine) -> str:
     units = w.units(w.total_units)
     if not experiment.has_time:
         return w.words("rule.runtime.no_time", units=units)
-    run, planned = experiment.days_run, experiment.days_planned
+    run, planned = experiment.days_of_plan, experiment.days_planned
     slots = {
         "run": None if run is None else w.count(run),
         "planned": None if planned is None else w.count(planned),

@@ -180,6 +180,12 @@ class Wording:
             return self.words("table.no_value")
         return self.quantity(metric.unit_of_value, value, self._decimals(metric, (value,)))
 
+    def marks(self, metric: MetricResult, values: Sequence[float]) -> tuple[str, ...]:
+        """Values that one column lists: whole numbers without decimals, if all of them are whole."""
+        if metric.unit_of_value == "share" or not all(value.is_integer() for value in values):
+            return tuple(self.value(metric, value) for value in values)
+        return tuple(self.quantity(metric.unit_of_value, value, 0) for value in values)
+
     def values(self, metric: MetricResult, arms: Sequence[ArmValue], variant: str) -> tuple[str, str]:
         """Control and treatment side by side, with decimals enough to tell them apart."""
         by_id = {arm.variant: arm.value for arm in arms}

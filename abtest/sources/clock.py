@@ -10,7 +10,7 @@ from abtest.language.model import Source
 from abtest.problems import UserError, data_error, quoted
 from abtest.sources.engine import Engine, name
 from abtest.sources.read import Raw, type_is
-from abtest.sources.times import DAY, EARLIEST, LATEST, day_sql, instant_sql
+from abtest.sources.times import DAY, EARLIEST, FIRST_YEAR, LAST_READ, LATEST, day_sql, instant_sql
 
 _ZONE = r"(?i)\d{2}:\d{2}.*([+-]\d{2}(:?\d{2})?|z|utc)$"
 _ODD_WORDS = r"[A-Za-z]{2,}|/|\["
@@ -156,4 +156,7 @@ def _time_hint(path: str, how: str, example: str) -> str:
         return f"It is declared as {how}; without  as:  the format is found by itself."
     if re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", example):
         return "Dates are read year first, 2026-03-05: a day and a month that are mixed up cannot be noticed."
+    year = re.match(r"(\d{4})-", example)
+    if year and not FIRST_YEAR <= int(year[1]) <= LAST_READ:
+        return f"Years from {FIRST_YEAR} to {LAST_READ} are read; others are taken for faults of the export."
     return "Times are read as 2026-03-05 14:30:00, with or without a zone such as +01:00, or as epoch numbers."

@@ -8,6 +8,8 @@ from abtest.problems import UserError, data_error, quoted
 from abtest.sources.engine import text
 from abtest.sources.read import Raw
 
+YES, NO = "yes", "no"  # how groups of a flag are called
+
 
 def where_sql(where: Where, source: Source, raw: Raw) -> str:
     """A boolean that is never NULL. A missing value passes no test, turned around or not, but `is missing`."""
@@ -58,6 +60,17 @@ def property_sql(prop: Property, raw: Raw) -> str:
         number = raw.number(prop.path)
         return number if prop.factor == 1.0 else f"({number} * {prop.factor!r})"
     return raw.text(prop.path)
+
+
+def label_sql(prop: Property, raw: Raw) -> str:
+    """The value of a property as the name of a group of units: yes and no for a flag, 37 and not 37.0 for a number."""
+    value = property_sql(prop, raw)
+    if prop.type not in ("number", "money", "duration", "flag"):
+        return value
+    written = f"regexp_replace(CAST({value} AS VARCHAR), '[.]0$', '')"
+    if prop.type != "flag":
+        return written
+    return f"(CASE {value} WHEN 1 THEN {text(YES)} WHEN 0 THEN {text(NO)} ELSE {written} END)"
 
 
 def not_numbers(source: Source, raw: Raw, path: str, bad: int, values: int, example: str) -> UserError:

@@ -12,10 +12,11 @@ from abtest.problems import data_error
 from abtest.sources.engine import Engine, name, reading
 from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import kept_sql, not_numbers, property_sql, where_sql
+from abtest.sources.rows import kept_sql, label_sql, not_numbers, property_sql, where_sql
 from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
 
 NO_TESTS: Mapping[str, Where] = MappingProxyType({})
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,37 @@ def read_unit_table(
     props: dict[str, str],
     tests: Mapping[str, Where] = NO_TESTS,
     strict: bool = True,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> UnitTable:
-    """Build `table_<source>` with the columns `props` (alias -> property or raw column name) and the truth of `tests`."""
+    """Build `table_<source>` with the columns `props` (alias -> property or raw column name), the truth of `tests`, and
+    `labels` (alias -> property) as names of groups."""
     if raw.rows == 0 and strict:
         raise data_error(
             "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
         )
     with reading(engine, raw.files.what):
-        return _read_unit_table(engine, source, raw, unit, props, tests, strict)
+        return _read_unit_table(engine, source, raw, unit, props, tests, strict, labels)
 
 
 def _read_unit_table(
-    engine: Engine, source: Source, raw: Raw, unit: str, props: dict[str, str], tests: Mapping[str, Where], strict: bool
+    engine: Engine,
+    source: Source,
+    raw: Raw,
+    unit: str,
+    props: dict[str, str],
+    tests: Mapping[str, Where],
+    strict: bool,
+    labels: Mapping[str, str],
 ) -> UnitTable:
     table = f"table_{source.name}"
     columns = ""
     for alias, prop in props.items():
         declared = source.property(prop)
         columns += f", {property_sql(declared, raw) if declared is not None else raw.number(prop)} AS {name(alias)}"
+    for alias, prop in labels.items():
+        named = source.property(prop)
+        assert named is not None  # segments are declared properties
+        columns += f", {label_sql(named, raw)} AS {name(alias)}"
     columns += "".join(f", {where_sql(where, source, raw)} AS {name(alias)}" for alias, where in tests.items())
     uid = unit_sql(source, unit, raw)
     kept = kept_sql(source, raw)
@@ -84,7 +98,7 @@ def _read_unit_table(
         raise no_match(engine, source, raw, uid)
     if strict:
         ids_fit(engine, source, raw, uid)
-    every = ", ".join(name(a) for a in (*props, *tests))
+    every = ", ".join(name(a) for a in (*props, *labels, *tests))
     digest = engine.one(
         f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
     )[0]

@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 MICRO = 1_000_000
 HOUR = 3_600 * MICRO
 DAY = 24 * HOUR
-FIRST_YEAR, LAST_YEAR = 2000, 2060
+# Years that a log can have: before 1990 lie the zeros of several clocks (1970, 1980), which exports write for "unknown".
+FIRST_YEAR, LAST_YEAR = 1990, 2060
+LAST_READ = 2199
 EARLIEST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * MICRO
-LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICRO
+LATEST = int(datetime(LAST_READ + 1, 1, 1, tzinfo=UTC).timestamp()) * MICRO
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from abtest.analysis.stamped import new_stamp
+from abtest.language.lock import lock_path, lock_text
+from abtest.language.project import load_project
+
 START = date(2026, 3, 2)
 HISTORY, ENROLMENT, WINDOW = 30, 21, 7
 LAST = START + timedelta(days=ENROLMENT + WINDOW - 1)
@@ -194,10 +198,21 @@ def _written(folder: Path, w: World) -> Path:
         "beside.yml": EXPERIMENT.format(name="beside", flag="f2", **dates) + OTHER,
     }
     for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    _stamped(folder)
+    for name, text in texts.items():
         for old, new in w.said.items():
             text = text.replace(old, new)
         (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def _stamped(folder: Path) -> None:
+    """The lock of the sound plan, as its first run left it; what is said otherwise came later."""
+    project = load_project(folder)
+    path = lock_path(folder, "x")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(lock_text(new_stamp(project, project.experiments["x"], LAST.isoformat())), encoding="utf-8")
 
 
 # The faults
@@ -422,6 +437,9 @@ FAULTS: dict[str, Fault] = {
     "only one country reacts": Fault((("dominance", "likes", "note"),), each(_only_portugal)),
     "goal without its mechanism": Fault(
         (("mechanism", "likes", "note"),), say("mechanism: [likers]", "mechanism: [visits]")
+    ),
+    "a margin is widened after the start": Fault(
+        (("config_drift", None, "note"),), say("crm.score, better: higher, margin: 90%", "crm.score, better: higher, margin: 95%")
     ),
     "treatment is asked more": Fault((("response", "nps", "note"),), each(_asked_more)),
 }  # fmt: skip

@@ -26,7 +26,7 @@ from tests.analysis.faults import FAULTS, logs, write
 
 OF_CLUSTERS = ("cluster_split", "cluster_alone", "cluster_counts")
 """They need an experiment that randomises clusters: `test_clusters.py` plants their faults."""
-RUN = [c for c in CHECKS if c.waits is None and c.key not in OF_CLUSTERS]
+RUN = [c for c in CHECKS if c.key not in OF_CLUSTERS]
 NOT_IN_A_SOUND_LOG = {"mixed_first", "dilution"}
 """The first needs mixed units, which a sound log has not; it is silent where they are mixed both ways. The second needs
 a trigger."""

@@ -105,7 +105,7 @@ def test_exposures_in_2099_are_set_aside(small: Small) -> None:
     assert result["experiment"]["fully_mature_on"] is None
 
 
-def test_times_before_2000_are_bad_times(small: Small) -> None:
+def test_times_before_1990_are_bad_times(small: Small) -> None:
     for row in small.app[:3]:
         row[1] = "1970-01-01T00:00:00Z"
     small.app[4][1] = "infinity"
@@ -164,6 +164,11 @@ def test_times_of_which_a_part_cannot_be_read(small: Small) -> None:
             "%m/%d/%Y %H:%M",
             "03/02/2026 08:46",
             "Dates are read year first, 2026-03-05: a day and a month that are mixed up cannot be noticed.",
+        ),
+        (
+            "1970-01-%d %H:%M:%S",
+            "1970-01-02 08:46:00",
+            "Years from 1990 to 2199 are read; others are taken for faults of the export.",
         ),
         ("", None, ""),
     ],

@@ -23,7 +23,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_run_writes_three_files_and_says_where(tmp_path: Path) -> None:
-    done = abtest("run", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path))
+    done = abtest("run", "--no-lock", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path))
     assert done.code == 0
     assert done.out.startswith("SHIP  New player")
     folder = tmp_path / "player_v2"
@@ -34,7 +34,7 @@ def test_run_writes_three_files_and_says_where(tmp_path: Path) -> None:
 
 def test_run_takes_ids_files_and_formats(tmp_path: Path) -> None:
     file = EXAMPLES / "visitors" / "experiments" / "landing_page.yml"
-    done = abtest("run", str(file), "--out", str(tmp_path), "--format", "json", "--quiet")
+    done = abtest("run", str(file), "--no-lock", "--out", str(tmp_path), "--format", "json", "--quiet")
     assert (done.code, done.out) == (0, "")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["result.json"]
 
@@ -44,7 +44,9 @@ def test_run_takes_ids_files_and_formats(tmp_path: Path) -> None:
 )
 def test_fail_on_turns_verdicts_into_exit_codes(tmp_path: Path, fail_on: str, code: int) -> None:
     """Both experiments of the project are `dont_ship`; a loss is a result, not an error, unless one says so."""
-    done = abtest("run", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "--fail-on", fail_on, "-q")
+    done = abtest(
+        "run", "--no-lock", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "--fail-on", fail_on, "-q"
+    )
     assert done.code == code
     assert len(list(tmp_path.rglob("report.html"))) == 2
 
@@ -146,13 +148,13 @@ def test_run_never_imports_scipy_stats(tmp_path: Path) -> None:
 
 
 def test_no_colour_and_no_progress_without_a_terminal(tmp_path: Path) -> None:
-    done = run("run", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path))
+    done = run("run", "--no-lock", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path))
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stderr == ""
 
 
 def test_the_summary_fits_into_a_comment(tmp_path: Path) -> None:
-    abtest("run", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "-q")
+    abtest("run", "--no-lock", "--project", str(EXAMPLES / "visitors"), "--out", str(tmp_path), "-q")
     for summary in tmp_path.rglob("summary.md"):
         text = summary.read_text()
         assert text.startswith("## ⛔ Don’t ship: ")
@@ -166,7 +168,7 @@ def test_progress_is_shown_on_a_terminal_and_only_there(tmp_path: Path) -> None:
     import pty
 
     ours, theirs = pty.openpty()
-    words = ["run", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path)]
+    words = ["run", "--no-lock", "--project", str(EXAMPLES / "watch-time"), "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "abtest", *words],
         stdout=subprocess.PIPE,

@@ -27,7 +27,7 @@ MAP_OF = {
     r"experiment \w+": "experiment", r"exposure": "exposure", r"variant \w+": "variant", r"dates": "dates",
     r"population": "population", r"metrics of the experiment": "roles",
     r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"correct": "correct", r"decide \w+": "outcome",
-    r"drivers": "drivers",
+    r"drivers": "drivers", r"target \w+": "target",
 }  # fmt: skip
 """What the readers call a map in their messages, and what the schema calls it."""
 REFUSED = {("project", "week_starts"): {"sunday"}, ("plan", "method"): {"hybrid", "bayesian"}}

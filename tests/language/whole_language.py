@@ -240,6 +240,8 @@ trigger: (app_open >= 1) in first 28 days
 value: spending
 drivers: {of: spending, by: [engaged_weeks, recommend]}
 mechanism: [recommend, checkout]
+targets:
+  engaged_weeks: {reach: 60000, by: 2026-12-31, monthly: 5000, units: 250000}
 changes: [dwell model retrained]
 """
 

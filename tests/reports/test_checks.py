@@ -318,3 +318,52 @@ def test_an_interval_is_not_broken_in_the_card() -> None:
     assert "(+0.31\u00a0to\u00a0+0.75\u00a0points)" in lines["Difference"] or "\u00a0to\u00a0" in lines["Difference"]
     label = build_page(Wording(build("keep_running", "one_goal"))).evidence["goal"].tables[0].columns["change"]
     assert label == "Change (95% always\u2011valid band)"
+
+
+def drift(**values: Any) -> str:
+    return said("config_drift", "note", {"first_look_on": None, "deciding": None, "more": None, **values})
+
+
+def test_changes_of_the_plan_are_named_and_the_rest_is_counted() -> None:
+    one = drift(count=1, change_1="power: 80% -> 90%", first_look_on="2026-05-07")
+    assert one == "One thing was changed after the first look (data through 7 May 2026): power: 80% → 90%."
+    many = {f"change_{i}": f"change {i}" for i in range(1, 7)}
+    strong = drift(count=9, deciding=2, more=3, **many)
+    assert strong.startswith("9 things were changed after the first look: change 1; change 2; ")
+    assert "; change 6; and 3 more. A goal, a guardrail, its margin or an error rate is among them: " in strong
+    assert drift(count=7, more=1, **many).endswith("; change 6; and one more.")
+    assert (
+        said("config_drift", "pass", {"count": 0, "first_look_on": "2026-05-07"})
+        == "As stamped with data through 7 May 2026."
+    )
+    assert said("config_drift", "pass", {"count": 0, "first_look_on": None}) == "As stamped."
+    assert drift(count=2) == "2 things were changed after the first look."
+
+
+def test_what_a_lock_says_is_shown_as_text_only() -> None:
+    """The old side of a change comes from a file that anybody may have written."""
+    base = build("ship", "one_goal")
+    text = "only: country = '\u202e<script>alert(1)</script>\n\x1b[31m' -> (none)"
+    check = HealthCheck("config_drift", "experiment", None, "note", None, {"count": 1, "change_1": text})
+    result = replace(base, health=(check,))
+    page = render_html(result)
+    assert "<script>alert" not in page
+    assert "alert(1)" in Page(page).seen
+    assert "\x1b" not in render_terminal(result, colour=False)
+    assert "\u202e" not in Page(page).seen
+
+
+@pytest.mark.parametrize(
+    ("stamp", "words"), [("added_later", "added after the start"), ("changed_later", "changed after the start")]
+)
+def test_a_metric_that_was_not_planned_so_is_marked_in_every_role(stamp: str, words: str) -> None:
+    base = build("ship", "one_goal")
+    for role in ("goal", "guardrail", "secondary", "explore"):
+        marked = tuple(replace(m, stamps=(stamp,)) if m.role == role else m for m in base.metrics)
+        if marked == base.metrics:
+            continue
+        result = replace(base, metrics=marked)
+        assert words in Page(render_html(result)).seen, role
+        assert words not in Page(render_html(base)).seen
+        if role in ("goal", "guardrail"):
+            assert f"({words})" in render_markdown(result)

@@ -193,3 +193,14 @@ def test_a_scale_without_spread_still_works() -> None:
     scale = forest_scale([(0.0, 0.0, 0.0)])
     assert scale.low < 0 < scale.high
     assert ticks(scale)
+
+
+def test_whole_values_of_one_column_have_no_decimals() -> None:
+    """A histogram of days once listed 1.00, 2.00 and "7.00 to 22.0"."""
+    result = build("ship", "one_goal")
+    w = Wording(result)
+    counted = replace(result.metrics[0], unit_of_value="count")
+    assert w.marks(counted, [0.0, 1.0, 22.0, 1200.0]) == ("0", "1", "22", "1,200")
+    assert w.marks(counted, [0.0, 1.5]) == (w.value(counted, 0.0), w.value(counted, 1.5))
+    share = replace(counted, unit_of_value="share")
+    assert w.marks(share, [0.0, 1.0]) == (w.value(share, 0.0), w.value(share, 1.0))

@@ -15,7 +15,7 @@ from abtest.language.model import Property, Source
 from abtest.language.where import parse_where
 from abtest.sources.files import Files
 from abtest.sources.read import Raw
-from abtest.sources.rows import where_sql
+from abtest.sources.rows import label_sql, where_sql
 
 SOURCE = Source(
     "s",
@@ -178,3 +178,20 @@ def test_text_from_yaml_cannot_leave_its_quotes() -> None:
     engine.execute("INSERT INTO raw VALUES ('x', '', '', ''), ('''; DROP TABLE raw; --', '', '', '')")
     found = engine.execute(f"SELECT c0 FROM raw WHERE {where_sql(where, SOURCE, RAW)}").fetchall()
     assert found == [("'; DROP TABLE raw; --",)]
+
+
+def test_groups_of_flags_and_numbers_are_named_as_people_write_them() -> None:
+    """A flag once made the groups "0.0" and "1.0"."""
+
+    def labels(prop: Property, values: list[str | None]) -> list[str | None]:
+        listed = ", ".join(f"({i}, {'NULL' if v is None else repr(v)})" for i, v in enumerate(values))
+        found = engine.execute(f"SELECT {label_sql(prop, RAW)} FROM (VALUES {listed}) AS v(i, c1) ORDER BY i")
+        return [row[0] for row in found.fetchall()]
+
+    assert labels(Property("n", "n", "flag"), ["1", "0", "true", "False", "?", None]) == [
+        "yes", "no", "yes", "no", None, None,
+    ]  # fmt: skip
+    assert labels(Property("n", "n", "number"), ["37", "37.0", "-2.50", "0", "", None]) == [
+        "37", "37", "-2.5", "0", None, None,
+    ]  # fmt: skip
+    assert labels(Property("n", "n", "text"), ["1.0", "ES", None]) == ["1.0", "ES", None]

@@ -17,7 +17,7 @@ ZONES = (
     "Asia/Tehran", "Africa/Casablanca", "Pacific/Apia", "America/Caracas", "Europe/Dublin", "Pacific/Chatham",
 )  # fmt: skip
 EPOCH = datetime(1970, 1, 1)
-SPAN = (int(datetime(2000, 1, 2, tzinfo=UTC).timestamp()), int(datetime(2059, 12, 30, tzinfo=UTC).timestamp()))
+SPAN = (int(datetime(1990, 1, 2, tzinfo=UTC).timestamp()), int(datetime(2059, 12, 30, tzinfo=UTC).timestamp()))
 engine = duckdb.connect()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abtest.analysis import cluster_checks
+from abtest.analysis.about import data_through
 from abtest.analysis.arms import Arm
 from abtest.analysis.beside import Triggered
 from abtest.analysis.compare import Setting
@@ -26,6 +27,7 @@ from abtest.analysis.health import (
 from abtest.analysis.health.table import COUNTS_UNITS, Reason, completed
 from abtest.analysis.prepare import Prepared
 from abtest.analysis.result import HealthCheck, Ledger, MetricResult, SegmentResult
+from abtest.analysis.stamped import Drift
 from abtest.language.model import Experiment, Metric, Project
 from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
@@ -55,6 +57,7 @@ class Findings:
     clock: Clock
     setting: Setting
     triggered: Triggered | None = None
+    drift: Drift | None = None
 
 
 def health_checks(f: Findings) -> tuple[HealthCheck, ...]:
@@ -203,7 +206,14 @@ def _last_needed(f: Findings) -> int | None:
 
 def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
     opened = any(not f.definitions[m.key].window.fixed for m in f.metrics if m.role == "goal")
-    found = [plan.check_runtime(f.clock.days_run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    run, planned = f.clock.days_run, f.clock.days_planned
+    if run is not None and planned is not None and not opened:
+        run = min(run, planned)  # open windows go on to the end of the data, the others do not
+    found = [plan.check_runtime(run, opened), plan.check_peeking(f.clock, f.experiment.plan.alpha)]
+    if f.drift is None:
+        reasons["config_drift"] = "no_lock"
+    else:
+        found.append(plan.check_drift(f.drift.changes, f.drift.first_look or iso(data_through(f.prepared))))
     if f.triggered is None:
         reasons["dilution"] = "no_trigger"
         return found

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from abtest.analysis import thresholds as t
 from abtest.analysis.decide import Clock
 from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Interval, MetricResult, Number
+from abtest.language.plan_text import Change
 from abtest.stats.distributions import critical_value
 from abtest.stats.peeking import MOST_LOOKS, naive_error
 from abtest.stats.power import minimum_detectable
+
+MOST_CHANGES = 6
+"""Changes of the plan that are told; the rest is counted."""
 
 
 def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
@@ -62,3 +68,15 @@ def check_dilution(units: int, triggered: int) -> HealthCheck:
     share = triggered / units if units else 0.0
     level: HealthLevel = "note" if share < t.DILUTION_NOTE else "pass"
     return HealthCheck("dilution", "experiment", None, level, None, {"share": share})
+
+
+def check_drift(changes: Sequence[Change], first_look: str | None) -> HealthCheck:
+    """The plan against its stamp. Never more than a note: an edit says nothing of the data, whatever it does to the
+    error rates; a person must judge it. `deciding` counts changes of goals, guardrails, margins and error rates."""
+    deciding = sum(c.rank == 0 for c in changes)
+    facts: dict[str, Number | str | None] = {"count": len(changes), "first_look_on": first_look}
+    if not changes:
+        return HealthCheck("config_drift", "experiment", None, "pass", None, facts)
+    facts |= {f"change_{i}": c.text for i, c in enumerate(changes[:MOST_CHANGES], 1)}
+    facts |= {"deciding": deciding or None, "more": max(0, len(changes) - MOST_CHANGES) or None}
+    return HealthCheck("config_drift", "experiment", None, "note", None, facts)

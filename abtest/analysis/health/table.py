@@ -1,4 +1,4 @@
-"""The table of all checks: number in the design, scope, the worst level a check may have, thresholds, and what waits.
+"""The table of all checks: number in the design, scope, the worst level a check may have, and thresholds.
 
 A check fails only over what is fixed before treatment, or over the pipeline. What units did after exposure may be the
 very effect that the experiment looks for: it gives a note at most.
@@ -27,8 +27,7 @@ Reason = Literal[
 @dataclass(frozen=True)
 class Check:
     """One kind of check. `nature`: it looks at what is fixed before treatment, at the pipeline, at what units did after
-    exposure, or at the plan. `limits`: names in `thresholds`. `waits`: why it does not run in this version; a check of that key that is made
-    all the same stands in its place."""
+    exposure, or at the plan. `limits`: names in `thresholds`."""
 
     number: int
     key: str
@@ -36,7 +35,6 @@ class Check:
     nature: Nature
     worst: Literal["note", "fail"]
     limits: tuple[str, ...] = ()
-    waits: Reason | None = None
 
     @property
     def thresholds(self) -> tuple[tuple[str, float], ...]:
@@ -85,7 +83,7 @@ CHECKS: tuple[Check, ...] = (
     Check(20, "time_gaps", "experiment", "pipeline", "note", ("GAP_EXPECTED",)),
     Check(21, "aa_calibration", "metric", "pipeline", "note", ("SPLITS", "CALIBRATION_P")),
     Check(22, "carry_over", "experiment", "before", "fail", ("CARRY_NOTE_P", "CARRY_FAIL_P", "CARRY_V")),
-    Check(23, "config_drift", "experiment", "plan", "note", (), "no_lock"),
+    Check(23, "config_drift", "experiment", "plan", "note"),
     Check(24, "cluster_split", "experiment", "pipeline", "fail", ("SPLIT_NOTE", "MIXED_NOTE", "MIXED_FAIL")),
     Check(24, "cluster_alone", "experiment", "pipeline", "note"),
     Check(24, "cluster_counts", "metric", "plan", "note"),
@@ -111,9 +109,5 @@ def not_run(key: str, scope: Scope, subject: str | None, reason: Reason) -> Heal
 def completed(found: Sequence[HealthCheck], reasons: Mapping[str, Reason]) -> tuple[HealthCheck, ...]:
     """All checks in the order of the table; what could not be looked at stands there as not run, with its reason."""
     seen = {check.key for check in found}
-    lacking = [
-        not_run(c.key, c.scope, None, c.waits or reasons.get(c.key, "not_applicable"))
-        for c in CHECKS
-        if c.key not in seen
-    ]
+    lacking = [not_run(c.key, c.scope, None, reasons.get(c.key, "not_applicable")) for c in CHECKS if c.key not in seen]
     return tuple(sorted((*found, *lacking), key=lambda c: _PLACE[c.key]))
