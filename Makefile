@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo          write a photo-app project with logs, run it, say where the page is"
+	@echo "make demo          write a photo-app project with the logs of three tests, run them, say where the pages are"
 	@echo "make test          all tests that need no browser"
 	@echo "make test-browser  the report in a headless Chromium (needs chromium on the PATH)"
 	@echo "make lint          ruff and the strict type checker"

@@ -1,8 +1,9 @@
-"""The demo: reproducible to the byte, and its planted effect comes out of the logs, not out of the generator.
+"""The demo: reproducible to the byte, and its planted effects come out of the logs, not out of the generator.
 
 `Records` hold what the generator did to each person in both worlds. From them each metric is computed here a second
 time, in a few lines of numpy, and compared with what the pipeline reads from the files: equal per variant, and the
-true effect (in these very people) inside the reported interval.
+true effect (in these very people) inside the reported interval. All of it for each of the three tests: a trap, a null
+and a win.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from abtest.analysis.decide import Clock, decide
 from abtest.analysis.result import MetricResult, Result
 from abtest.analysis.run import analyse
-from abtest.demo import TRUTH, Demo, write_demo
+from abtest.analysis.sharing import engine_of
+from abtest.demo import SEASONS, TRUTH, Demo, Records, write_demo
 from abtest.language.model import Project
 from abtest.language.project import read_project
 from abtest.problems import UserError
 
+EVERY = tuple(s.experiment for s in SEASONS)
 Values = npt.NDArray[np.float64]
 Days = Mapping[str, npt.NDArray[np.int64]]
 
@@ -60,10 +64,17 @@ def values(days: Days) -> dict[str, tuple[Values, Values]]:
 class Run:
     demo: Demo
     project: Project
-    result: Result
+    results: Mapping[str, Result]
 
-    def metric(self, key: str) -> MetricResult:
-        return next(m for m in self.result.metrics if m.key == key)
+    @property
+    def result(self) -> Result:
+        return self.results["composer_v3"]
+
+    def metric(self, key: str, experiment: str = "composer_v3") -> MetricResult:
+        return next(m for m in self.results[experiment].metrics if m.key == key)
+
+    def level(self, experiment: str, check: str) -> set[str]:
+        return {h.level for h in self.results[experiment].health if h.key == check}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +83,11 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("demo") / "demo"
     demo = write_demo(folder)
     project, _ = read_project(folder)
-    return Run(demo, project, analyse(project, project.experiments["composer_v3"]))
+    results: dict[str, Result] = {}
+    with engine_of(project) as engine:
+        for key in EVERY:
+            results[key] = analyse(project, project.experiments[key], earlier=results, engine=engine)
+    return Run(demo, project, results)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -99,8 +114,10 @@ def test_it_is_read_without_problems_and_every_metric_has_two_examples(full: Run
         assert metric.owner, metric.name
         assert metric.description, metric.name
         assert metric.better, metric.name
-    used = {u.name for u in project.experiments["composer_v3"].metrics}
-    assert used == set(project.metrics)
+    used = {key: {u.name for u in e.metrics} for key, e in project.experiments.items()}
+    assert tuple(used) == EVERY
+    assert used["composer_v3"] == set(project.metrics)
+    assert used["composer_v1"] == used["composer_v2"] < used["composer_v3"]
 
 
 def test_the_two_criteria_stand_there_word_for_word(full: Run) -> None:
@@ -122,10 +139,120 @@ def test_the_verdict_is_ship(full: Run) -> None:
     assert (result.experiment.days_run, result.experiment.days_planned) == (35, 35)
 
 
-def test_values_per_variant_equal_the_records(full: Run) -> None:
-    records = full.demo.records
+def test_the_first_is_the_engagement_trap(full: Run) -> None:
+    decision = full.results["composer_v1"].decision
+    assert (decision.verdict, decision.reason) == ("dont_ship", "engagement_trap")
+    assert full.metric("engaged_weeks", "composer_v1").comparisons[0].state == "better"
+    assert full.metric("photos_per_user", "composer_v1").comparisons[0].state == "better"
+    assert full.metric("revenue_per_user", "composer_v1").comparisons[0].state == "worse"
+    rule = next(line for line in decision.rules if line.code == "value")
+    assert (rule.met, rule.metrics) == (False, ("revenue_per_user",))
+
+
+def test_the_trap_is_found_without_the_margin(full: Run) -> None:
+    """Had nobody set a margin that revenue breaks, the first composer would still not be shipped."""
+    result = full.results["composer_v1"]
+    metrics = tuple(
+        replace(
+            m, comparisons=tuple(replace(c, margin=c.margin and replace(c.margin, label="held")) for c in m.comparisons)
+        )
+        for m in result.metrics
+    )
+    clock = Clock(True, False)
+    assert decide(["composer"], metrics, result.health, clock, (), ("revenue_per_user",)).reason == "engagement_trap"
+    assert decide(["composer"], metrics, result.health, clock).verdict == "ship"  # nothing else is in its way
+
+
+def test_the_second_is_a_null(full: Run) -> None:
+    decision = full.results["composer_v2"].decision
+    assert (decision.verdict, decision.reason) == ("dont_ship", "no_clear_gain")
+    assert {c.state for m in full.results["composer_v2"].metrics for c in m.comparisons} == {"unclear"}
+    assert not TRUTH["composer_v2"]
+    for event, days in full.demo.records["composer_v2"].off.items():
+        assert (days == full.demo.records["composer_v2"].on[event]).all()
+
+
+def test_no_check_fails_and_the_notes_are_those_that_the_readme_explains(full: Run) -> None:
+    noted = {
+        k: {(h.key, h.subject) for h in r.health if h.level not in ("pass", "not_run")} for k, r in full.results.items()
+    }
+    skewed = {("skewness", "crash_free_days"), ("skewness", "revenue_per_user")}
+    assert noted == {
+        "composer_v1": skewed,
+        "composer_v2": skewed | {("power", "engaged_weeks")},
+        "composer_v3": set(),
+    }
+    assert not [h for r in full.results.values() for h in r.health if h.level == "fail"]
+
+
+def test_effects_are_adjusted_by_the_weeks_before(full: Run) -> None:
+    for key in EVERY:
+        found = full.metric("engaged_weeks", key).comparisons[0].adjustment
+        assert found is not None, key
+        assert found.traffic is not None
+        assert found.traffic > 1.3, key
+
+
+def test_what_the_log_holds_after_a_test_does_not_count_as_its_time(full: Run) -> None:
+    """The log of the first two goes on for months, with gaps between the seasons."""
+    for key in EVERY:
+        info = full.results[key].experiment
+        assert (info.days_of_plan, info.days_planned, info.reached_end) == (35, 35, True), key
+        assert full.level(key, "time_gaps") == {"pass"}, key
+
+
+def test_the_last_tells_of_those_before_it(full: Run) -> None:
+    found = full.result.iterations
+    assert [(i.experiment, i.verdict, i.why, i.valid) for i in found] == [
+        ("composer_v1", "dont_ship", "engagement_trap", True),
+        ("composer_v2", "dont_ship", "no_clear_gain", True),
+    ]
+    for one in found:
+        assert [(m.metric, m.compared) for m in one.metrics] == [
+            ("engaged_weeks", "same"),
+            ("crash_free_days", "same"),
+            ("revenue_per_user", "same"),
+        ]
+        for metric in one.metrics:
+            assert metric.absolute == full.metric(metric.metric, one.experiment).comparisons[0].absolute
+    assert [i.experiment for i in full.results["composer_v2"].iterations] == ["composer_v1"]
+    assert full.results["composer_v1"].iterations == ()
+
+
+def test_no_two_seasons_share_a_person_or_a_row(tmp_path: Path) -> None:
+    demo = write_demo(tmp_path / "demo", users=150, seed=5)
+    exports = demo.folder / "exports"
+    people = [line.split(";")[0] for line in (exports / "users.csv").read_text().splitlines()[1:]]
+    assert len(people) == len(set(people)) == 159 + 2 * 40  # with 6 % who never meet the flag
+    weeks: list[tuple[set[str], set[str]]] = []
+    for file in sorted((exports / "app_log").glob("*.csv.gz")):
+        rows = [r.split(",") for r in gzip.decompress(file.read_bytes()).decode().splitlines()[1:] if r.count(",") == 5]
+        weeks.append(({r[0] for r in rows}, {r[2] for r in rows} - {""}))
+    assert len(weeks) == 27
+    seasons = [[set.union(*(w[i] for w in weeks[9 * k : 9 * k + 9])) for i in range(2)] for k in range(3)]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert not seasons[a][0] & seasons[b][0]
+        assert not seasons[a][1] & seasons[b][1]
+
+
+def test_a_shared_engine_changes_no_result(tmp_path: Path) -> None:
+    write_demo(tmp_path / "demo", users=400, seed=3)
+    project, _ = read_project(tmp_path / "demo")
+    alone = analyse(project, project.experiments["composer_v3"])
+    results: dict[str, Result] = {}
+    with engine_of(project) as engine:
+        for key in EVERY:
+            results[key] = analyse(project, project.experiments[key], earlier=results, engine=engine)
+        assert set(engine.kept) == {"app_log", "flags", "people"}
+    assert results["composer_v3"] == alone
+    assert results["composer_v1"] == analyse(project, project.experiments["composer_v1"])
+
+
+@pytest.mark.parametrize("key", EVERY)
+def test_values_per_variant_equal_the_records(key: str, full: Run) -> None:
+    records = full.demo.records[key]
     worlds = (values(records.off), values(records.on))
-    for metric in full.result.metrics:
+    for metric in full.results[key].metrics:
         for number, arm in enumerate(metric.arms):
             seen = (records.variant == number) & ~records.mixed
             of, to = (part[seen] for part in worlds[number][metric.key])
@@ -133,9 +260,10 @@ def test_values_per_variant_equal_the_records(full: Run) -> None:
             assert arm.value == pytest.approx(of.sum() / to.sum(), rel=1e-9), (metric.key, arm.variant)
 
 
-def test_the_true_effect_lies_in_its_interval(full: Run) -> None:
-    off, on = values(full.demo.records.off), values(full.demo.records.on)
-    for metric in full.result.metrics:
+@pytest.mark.parametrize("key", EVERY)
+def test_the_true_effect_lies_in_its_interval(key: str, full: Run) -> None:
+    off, on = values(full.demo.records[key].off), values(full.demo.records[key].on)
+    for metric in full.results[key].metrics:
         truth = on[metric.key][0].sum() / on[metric.key][1].sum() - off[metric.key][0].sum() / off[metric.key][1].sum()
         found = metric.comparisons[0].absolute
         assert found is not None
@@ -144,13 +272,18 @@ def test_the_true_effect_lies_in_its_interval(full: Run) -> None:
         assert found.low <= truth <= found.high, (metric.key, truth, found)
 
 
-def test_the_planted_rates_are_what_the_people_got(full: Run) -> None:
-    off, on = full.demo.records.off, full.demo.records.on
+@pytest.mark.parametrize("key", EVERY)
+def test_the_planted_rates_are_what_the_people_got(key: str, full: Run) -> None:
+    off, on = full.demo.records[key].off, full.demo.records[key].on
     for event, days in off.items():
+        if event == "revenue":
+            continue  # in cents; it follows the purchases
         grew = on[event].sum() / days.sum() - 1
-        # A sum of Poisson counts: the extra is planted to within four of its standard errors.
-        extra = TRUTH.get(event, 0.0)
-        assert grew == pytest.approx(extra, abs=4 * np.sqrt(extra / days.sum())), event
+        # Extra events are a sum of Poisson counts and lost ones of coins: to within four of their standard errors.
+        effect = TRUTH[key].get(event, 0.0)
+        assert grew == pytest.approx(effect, abs=4 * np.sqrt(abs(effect) / days.sum())), event
+    lost = TRUTH[key].get("purchase", 0.0)
+    assert on["revenue"].sum() / off["revenue"].sum() - 1 == pytest.approx(lost, abs=0.05 if lost else 0)
 
 
 def test_the_ledgers_add_up_and_have_something_to_show(full: Run) -> None:
@@ -164,7 +297,8 @@ def test_the_ledgers_add_up_and_have_something_to_show(full: Run) -> None:
     assert expected < set(steps)
     assert 0.004 < steps["duplicate"] / full.demo.rows < 0.006
     assert ledgers["user"].read == full.demo.users
-    assert 0 < sum(full.demo.records.mixed) < 0.001 * full.demo.users
+    for records in full.demo.records.values():
+        assert 0 < sum(records.mixed) < 0.001 * len(records.mixed)
 
 
 def test_the_log_does_not_say_who_saw_what(full: Run) -> None:
@@ -178,19 +312,29 @@ def test_the_log_does_not_say_who_saw_what(full: Run) -> None:
 def test_the_readme_tells_the_numbers_of_this_demo(full: Run) -> None:
     """Each number that the README gives of the truth is computed from the records; its user id exists."""
     text = (full.demo.folder / "README.md").read_text("utf-8")
-    off, on = values(full.demo.records.off), values(full.demo.records.on)
 
-    def mean(world: dict[str, tuple[Values, Values]], key: str, digits: int, scale: float = 1) -> str:
-        return f"{scale * world[key][0].mean():.{digits}f}"
+    def means(records: Records, metric: str, scale: float = 1) -> str:
+        off, on = (scale * values(world)[metric][0].mean() for world in (records.off, records.on))
+        return f"{off:.2f}{{}} | {on:.2f}{{}}"
 
-    assert f"{mean(off, 'engaged_weeks', 2, 100)} % | {mean(on, 'engaged_weeks', 2, 100)} %" in text
-    assert f"{mean(off, 'photos_per_user', 2)} | {mean(on, 'photos_per_user', 2)}" in text
-    assert f"{mean(off, 'interactions', 2)} | {mean(on, 'interactions', 2)}" in text
-    assert f"{TRUTH['photo_post']:.0%}".replace("%", " %") in text
-    assert f"{TRUTH['like']:.0%}".replace("%", " %") in text
+    for key in ("composer_v1", "composer_v3"):
+        records = full.demo.records[key]
+        assert means(records, "engaged_weeks", 100).format(" %", " %") in text
+        assert means(records, "photos_per_user").format("", "") in text
+        assert means(records, "interactions").format("", "") in text
+        for effect in TRUTH[key].values():
+            assert f"{abs(effect):.0%}".replace("%", " %") in text
+    first = full.demo.records["composer_v1"]
+    assert means(first, "revenue_per_user").format(" EUR", " EUR") in text
+    buyers = [100 * (world["purchase"].sum(1) > 0).mean() for world in (first.off, first.on)]
+    assert f"{buyers[0]:.2f} % | {buyers[1]:.2f} %" in text
+    assert f"{full.demo.rows / 1e6:.1f} million rows" in text
+    assert sum(r.mixed.sum() for r in full.demo.records.values()) == 18
+    assert "eighteen users who saw both variants" in text
     user = re.search(r"--unit (u\d+)", text)
     assert user is not None
     assert f"{user[1]};" in (full.demo.folder / "exports/users.csv").read_text("utf-8")
+    assert f"--unit {user[1]} --experiment composer_v3" in text
     for name in re.findall(r"abtest (?:run|explain) (\w+)", text):
         assert name in {**full.project.experiments, **full.project.metrics}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "abtest"
-FLOORS = ("language", "sources", "metrics", "stats", "analysis", "reports", "cli")
+FLOORS = ("language", "sources", "metrics", "stats", "analysis", "reports", "demo", "cli")
 # stats knows neither engines nor YAML; metrics and what is above may use it.
 FORBIDDEN_IN_STATS = {"ibis", "duckdb", "jinja2", "click", "yaml", "pandas"}
 
@@ -92,6 +92,8 @@ def test_the_wheel_holds_the_shipped_folders(tmp_path: Path) -> None:
         "abtest/_shipped/reports/en.yml",
         "abtest/_shipped/templates/report/page.html.j2",
         "abtest/_shipped/templates/demo/abtest.yml",
+        "abtest/_shipped/templates/demo/experiments/composer_v1.yml",
+        "abtest/demo/write.py",
         "abtest/_shipped/templates/init/abtest.yml",
         "abtest/py.typed",
     ):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from abtest.analysis.prepared import Prepared
 from abtest.analysis.result import Ledger, LedgerStep
+from abtest.language.canonical import events_of
 from abtest.language.model import Experiment
+from abtest.metrics.plan import Plan, last_day
 from abtest.sources.engine import Engine, name
 from abtest.sources.events import Log
 from abtest.sources.tables import UnitTable
@@ -99,3 +102,19 @@ def _steps(
             by_variant = tuple((v.id, split[step].get(i, 0)) for i, v in enumerate(experiment.variants))
         found.append(LedgerStep(step, count, by_variant))
     return tuple(found)
+
+
+def ledgers_of(engine: Engine, experiment: Experiment, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:
+    """Units, exposures, every log and every table of an experiment."""
+    exposure = exposure_ledger(experiment.exposure_source, found.exposed, experiment)
+    ledgers = [unit_ledger(found.exposed, experiment), exposure]
+    for source, log in sorted(found.logs.items()):
+        fixed = [t.chain for t in plan.all_tasks if source in {found.events[a].source for a in events_of(t.metric)}]
+        # A row is lost to immaturity only when no metric of this source can use its unit.
+        shortest = min((last_day(c) for c in fixed if c.last is not None and c.origin is None), default=None)
+        open_ended = any(c.last is None or c.origin is not None for c in fixed)
+        open_ended = open_ended or any(t.metric.immature == "keep" for t in plan.all_tasks)
+        below = None if shortest is None or open_ended else log.last_complete - shortest
+        ledgers.append(log_ledger(engine, log, experiment, plan.last_day, log.last_complete, below))
+    ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != experiment.exposure_source]
+    return tuple(ledgers)

@@ -171,7 +171,11 @@ class _Reader:
             wanted = self._props(base)
             paths = list(paths_of(base, self.experiment.unit, wanted))
             paths += sorted(self._raw_columns(base))
-            self.raws[base.name] = read_raw(self.engine, base, files, tuple(dict.fromkeys(paths)))
+            asked = (base, files, tuple(dict.fromkeys(paths)))
+            kept = self.engine.kept.pop(base.name, None)
+            raw = kept[1] if kept is not None and kept[0] == asked else read_raw(self.engine, *asked)
+            self.engine.kept[base.name] = (asked, raw)
+            self.raws[base.name] = raw
         return self.raws[base.name]
 
     def _own_logs(self, source: Source) -> list[Source]:

@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
 from abtest.analysis.about import experiment_info, meanings, plan_info, provenance
-from abtest.analysis.adjusting import covaried_arms, stratified_arms
-from abtest.analysis.arms import Arm, arm_of
-from abtest.analysis.clustering import clustered_arms
+from abtest.analysis.arm_table import arms_by_variant
+from abtest.analysis.arms import Arm
+from abtest.analysis.clock import clock_of
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
-from abtest.analysis.decide import Clock, decide
+from abtest.analysis.decide import decide
 from abtest.analysis.drivers import drivers_of
 from abtest.analysis.families import corrected
 from abtest.analysis.health import Findings, health_checks
 from abtest.analysis.health.asked import exposed_by_day
 from abtest.analysis.histogram import histogram
 from abtest.analysis.iterations import iterations_of
-from abtest.analysis.ledgers import exposure_ledger, log_ledger, table_ledger, unit_ledger
+from abtest.analysis.ledgers import ledgers_of
 from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.moderators import moderated_goals
 from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
 from abtest.analysis.projections import TargetResult
-from abtest.analysis.quantiles import ordered_of, quantile_of, ranked_of
+from abtest.analysis.quantiles import ranked_of
 from abtest.analysis.reliability import reliability_of
 from abtest.analysis.result import (
     SCHEMA,
     Comparison,
     Interval,
-    Ledger,
     MetricResult,
     Result,
     Unadjusted,
 )
 from abtest.analysis.segments import split_goals
+from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
 from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
-from abtest.language.canonical import events_of, metric_hash
+from abtest.language.canonical import metric_hash
 from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
 from abtest.language.versions import spelled
 from abtest.metrics.crossed import find_covariates
 from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
-from abtest.metrics.sums import arm_sums, binary_metrics, grids
+from abtest.metrics.sums import binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.metrics.value_counts import needs_counts, raw_answer, value_counts
-from abtest.sources.engine import Engine, open_engine
-from abtest.sources.files import data_folder
-from abtest.sources.units import USED, day_number
+from abtest.metrics.value_counts import raw_answer
+from abtest.sources.engine import Engine
 
 NO_HISTORY: Unadjusted = "no_history"
 
@@ -74,21 +72,29 @@ def analyse(
     notice: Progress = lambda _: None,
     earlier: Mapping[str, Result] | None = None,
     stamp: Lock | None = None,
+    engine: Engine | None = None,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
     The iterations before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
-    that the caller is about to stamp, where the project holds no lock of it yet.
+    that the caller is about to stamp, where the project holds no lock of it yet. Several experiments of a project can
+    share an open `engine` (`engine_of`), so that logs are read once; else each has its own.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
     """
-    result = analyse_alone(project, experiment, options=options, progress=progress, notice=notice, stamp=stamp)
+    with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as shared:
+        result = analyse_alone(
+            project, experiment, options=options, progress=progress, notice=notice, stamp=stamp, engine=shared
+        )
 
-    def compute(before: Experiment) -> Result:
-        return analyse_alone(project, before, options=options, progress=lambda s: progress(f"{before.title}: {s}"))
+        def compute(before: Experiment) -> Result:
+            def step(what: str) -> None:
+                progress(f"{before.title}: {what}")
 
-    return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+            return analyse_alone(project, before, options=options, progress=step, engine=shared)
+
+        return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
 
 
 def analyse_alone(
@@ -99,13 +105,11 @@ def analyse_alone(
     progress: Progress = lambda _: None,
     notice: Progress = lambda _: None,
     stamp: Lock | None = None,
+    engine: Engine | None = None,
 ) -> Result:
     """As `analyse`, without a look at iterations before."""
-    engine = open_engine(data_folder(project), threads=options.threads, memory=options.memory)
-    try:
-        return _Run(engine, project, experiment, options, progress, notice, stamp).result()
-    finally:
-        engine.close()
+    with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as used:
+        return _Run(used, project, experiment, options, progress, notice, stamp).result()
 
 
 class _Run:
@@ -140,7 +144,7 @@ class _Run:
         self.covariates = find_covariates(self.engine, values, found.covariates)
         lost = (n for n in found.covariates if n not in self.covariates.entries and n not in self.covariates.strata)
         self.unadjusted: dict[str, Unadjusted] = {**found.unadjusted, **dict.fromkeys(lost, NO_HISTORY)}
-        by_variant = self._arms(values, grid, binary)
+        by_variant = arms_by_variant(self.engine, values, self.experiment, self.metrics, self.covariates, grid, binary)
         self.caps = values.caps
         self.spread = {
             m.name: histogram(self.engine, values, m, self.ids, self.project.min_cell)
@@ -153,13 +157,13 @@ class _Run:
             if m.survey is not None and m.part_of is None
         }
         self.progress("statistics")
-        clock, setting, last_exposure = self._clock(found, plan, by_variant)
+        clock, setting, last_exposure = clock_of(self.engine, self.experiment, found, by_variant)
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
         metrics = tuple(self._with_movement(m, values) for m in metrics)
         metrics = self._corrected(metrics, by_variant, setting)
-        ledgers = self._ledgers(found, plan)
+        ledgers = ledgers_of(self.engine, self.experiment, found, plan)
         segments = split_goals(
             self.engine,
             values,
@@ -214,69 +218,6 @@ class _Run:
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
         )
-
-    def _arms(self, values: Values, grid: Any, binary: frozenset[str]) -> dict[str, dict[str, Arm]]:
-        """Per metric, per variant; a variant without units (they were all left out) has an empty arm."""
-        sums = arm_sums(self.engine, values, self.metrics, None, grid, binary)
-        rows = [sums.get((None, i), {}) for i in range(len(self.ids))]
-        found = {
-            m.name: {v: arm_of(row[m.name]) if row else Arm(0, 0, 0, 0) for v, row in zip(self.ids, rows, strict=True)}
-            for m in self.metrics
-        }
-        covaried = covaried_arms(self.engine, values, self.covariates, sums, None, grid, small=True)
-        for key, strata in stratified_arms(self.engine, values, self.covariates, self.metrics, grid).items():
-            covaried.setdefault(key, {}).update(strata)
-        for (_, i), own in covaried.items():
-            for name_, with_covariates in own.items():
-                arm = found[name_][self.ids[i]]
-                found[name_][self.ids[i]] = replace(arm, covaried=with_covariates)
-        if self.experiment.cluster is not None:
-            clusters = clustered_arms(self.engine, values, self.metrics, sums, None, grid)
-            for i, v in enumerate(self.ids):
-                for name_, by_id in found.items():
-                    by_id[v] = replace(by_id[v], clusters=clusters.get((None, i), {}).get(name_), clustered=True)
-        for metric in self.metrics:
-            if metric.quantile is not None:
-                for i, v in enumerate(self.ids):
-                    cut = quantile_of(self.engine, values, metric, i)
-                    ordered = ordered_of(self.engine, values, metric, i) if metric.test == "bootstrap" else ()
-                    found[metric.name][v] = replace(found[metric.name][v], quantile=cut, ordered=ordered)
-            if needs_counts(metric):
-                for (_, i), pairs in value_counts(self.engine, values, raw_answer(metric) or metric).items():
-                    found[metric.name][self.ids[i]] = replace(found[metric.name][self.ids[i]], values=pairs)
-        return found
-
-    def _clock(
-        self, found: Prepared, plan: Plan, by_variant: Mapping[str, Mapping[str, Arm]]
-    ) -> tuple[Clock, Setting, int | None]:
-        experiment = self.experiment
-        units = sum(n for s, _, n in found.exposed.units if s == USED)
-        last_exposure = self.engine.one(f"SELECT max(x_day) FROM units WHERE status = {USED}")[0]
-        sequential = experiment.plan.method == "sequential"
-        through = min((log.last_complete for log in found.logs.values()), default=None)
-        if not found.exposed.has_time:
-            return Clock(True, sequential, units=units), Setting(experiment.plan, False, 1.0), None
-        if through is None:
-            through = found.exposed.last
-        immature = sum(
-            a.immature
-            for u in experiment.metrics
-            if u.role in ("goal", "guardrail")
-            for a in by_variant[u.name].values()
-        )
-        run = planned = None
-        ended = True
-        progress = 1.0
-        if experiment.start is not None and experiment.end is not None and through is not None:
-            start, end = day_number(experiment.start), day_number(experiment.end)
-            run, planned = max(0, through - start + 1), end - start + 1
-            ended = through >= end
-            progress = min(1.0, run / planned)
-        elif found.exposed.first is not None and through is not None:
-            run = max(0, through - found.exposed.first + 1)
-        reached = ended and immature == 0
-        clock = Clock(reached, sequential, run, planned, experiment.end.isoformat() if experiment.end else None, units)
-        return clock, Setting(experiment.plan, not reached and not sequential, progress), last_exposure
 
     def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
         if not self.experiment.targets:
@@ -428,20 +369,6 @@ class _Run:
             done = {m.key: m for m in family}
             metrics = tuple(done.get(m.key, m) for m in metrics)
         return metrics
-
-    def _ledgers(self, found: Prepared, plan: Plan) -> tuple[Ledger, ...]:
-        exposure = exposure_ledger(self.experiment.exposure_source, found.exposed, self.experiment)
-        ledgers = [unit_ledger(found.exposed, self.experiment), exposure]
-        for source, log in sorted(found.logs.items()):
-            fixed = [t.chain for t in plan.all_tasks if source in {found.events[a].source for a in events_of(t.metric)}]
-            # A row is lost to immaturity only when no metric of this source can use its unit.
-            shortest = min((last_day(c) for c in fixed if c.last is not None and c.origin is None), default=None)
-            open_ended = any(c.last is None or c.origin is not None for c in fixed)
-            open_ended = open_ended or any(t.metric.immature == "keep" for t in plan.all_tasks)
-            below = None if shortest is None or open_ended else log.last_complete - shortest
-            ledgers.append(log_ledger(self.engine, log, self.experiment, plan.last_day, log.last_complete, below))
-        ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != self.experiment.exposure_source]
-        return tuple(ledgers)
 
 
 def _stamps(metric: Metric) -> tuple[str, ...]:

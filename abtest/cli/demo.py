@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abtest.cli.show import colour, progress, unicode_ok, write
 from abtest.cli.speak import language_option
 
+if TYPE_CHECKING:
+    from abtest.analysis.result import Result
+
 
 @click.command("demo")
 @click.argument("folder", default="demo")
 @language_option("the report")
 def command(folder: str, language: str | None) -> None:
-    """Write a small photo-app project with exported logs into FOLDER, run it, and say where the report is.
+    """Write a small photo-app project with exported logs into FOLDER, run its three tests of one feature, and say where
+    the reports are.
 
     \b
     Examples:
@@ -24,13 +29,14 @@ def command(folder: str, language: str | None) -> None:
       abtest demo --language nl
     """
     from abtest.analysis.run import Options, analyse
+    from abtest.analysis.sharing import engine_of
     from abtest.cli.run import FILES, _shown
     from abtest.cli.stamp import stamping
-    from abtest.demo import write_demo
+    from abtest.demo import SEASONS, write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
     from abtest.reports.language import load
-    from abtest.reports.terminal import render_terminal
+    from abtest.reports.terminal import render_line, render_terminal
     from abtest.reports.write import render, write_outputs
 
     target = Path(folder)
@@ -46,27 +52,40 @@ def command(folder: str, language: str | None) -> None:
             ],
             exit_code=2,
         )
+    results: dict[str, Result] = {}
+    pages: dict[str, str] = {}
     with progress("demo") as step:
         step("writing logs")
         write_demo(target)
         project = load_project(target)
         spoken = language or project.language
-        experiment = next(iter(project.experiments.values()))
-        options = Options(command=f"abtest run {experiment.id}")
-        with stamping(project, experiment, True) as stamp:
-            result = analyse(project, experiment, options=options, progress=step, stamp=stamp.lock)
-            stamp.keep(result.experiment.data_through)
-        where = write_outputs(
-            target / "out" / experiment.id, {name: render(result, form, spoken) for form, name in FILES.items()}
-        )
+        with engine_of(project) as engine:
+            for season in SEASONS:
+                experiment = project.experiments[season.experiment]
+                options = Options(command=f"abtest run {experiment.id}")
+                with stamping(project, experiment, True) as stamp:
+                    result = analyse(
+                        project,
+                        experiment,
+                        options=options,
+                        progress=step,
+                        earlier=results,
+                        stamp=stamp.lock,
+                        engine=engine,
+                    )
+                    stamp.keep(result.experiment.data_through)
+                results[experiment.id] = result
+                outputs = {name: render(result, form, spoken) for form, name in FILES.items()}
+                pages[experiment.id] = _shown(write_outputs(target / "out" / experiment.id, outputs) / FILES["html"])
+    *earlier, last = results.values()
+    plain = not unicode_ok(sys.stdout)
+    page = pages[last.experiment.id]
     write(
-        render_terminal(
-            result,
-            width=100,
-            colour=colour(sys.stdout),
-            ascii_only=not unicode_ok(sys.stdout),
-            language=spoken,
-            report_path=_shown(where / FILES["html"]),
-        )
+        render_terminal(last, width=100, colour=colour(sys.stdout), ascii_only=plain, report_path=page, language=spoken)
     )
-    write(load(spoken)("terminal.project", folder=folder))
+    words = load(spoken)
+    write(words("terminal.before"))
+    for one in earlier:
+        line = render_line(one, colour=colour(sys.stdout), ascii_only=plain, language=spoken)
+        write(f"  {line}  {pages[one.experiment.id]}")
+    write("\n" + words("terminal.project", folder=folder))

@@ -28,7 +28,7 @@ SHORT = {
     "metrics": "List what metrics there are, and where they are used.",
     "fmt": "Rewrite the YAML in one canonical form.",
     "schema": "Print a JSON Schema, so that an editor completes the YAML.",
-    "demo": "Write a small photo-app project with logs, and run it.",
+    "demo": "Write a small photo-app project with logs, and run its three tests.",
     "init": "Start a project in a folder.",
 }
 
@@ -66,7 +66,7 @@ def cli() -> None:
 
     \b
     First time here?
-      abtest demo            a complete project with logs, and its report
+      abtest demo            a complete project with logs, and its reports
       abtest init my_tests   a first project of your own
     """
 

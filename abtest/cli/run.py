@@ -88,46 +88,49 @@ def command(
     target = Path(out) if out else project.root / "out"
     _writable(target)
     from abtest.analysis.run import Options, analyse
+    from abtest.analysis.sharing import engine_of
     from abtest.reports.terminal import render_terminal
     from abtest.reports.write import render, write_outputs
 
     code = 0
     results: dict[str, Result] = {}
-    for experiment in selected:
-        notices: list[str] = []
-        with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
-            result = analyse(
-                project,
-                experiment,
-                options=Options(threads, memory, f"abtest run {experiment.id}"),
-                progress=step,
-                notice=notices.append,
-                earlier=results,
-                stamp=stamp.lock,
-            )
-            results[experiment.id] = result
-            stamp.keep(result.experiment.data_through)
-            step("report")
-            outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
-            where = write_outputs(target / experiment.id, outputs)
-        code = max(code, EXIT.get(result.decision.verdict, 0) if result.decision.verdict in failing else 0)
-        if not quiet:
-            report = _shown(where / FILES["html"]) if "html" in chosen else None
-            width = min(120, max(60, _width()))
-            write(
-                render_terminal(
-                    result,
-                    width=width,
-                    colour=colour(sys.stdout),
-                    ascii_only=not unicode_ok(sys.stdout),
-                    language=spoken,
-                    report_path=report,
+    with engine_of(project, threads, memory) as engine:
+        for experiment in selected:
+            notices: list[str] = []
+            with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
+                result = analyse(
+                    project,
+                    experiment,
+                    options=Options(threads, memory, f"abtest run {experiment.id}"),
+                    progress=step,
+                    notice=notices.append,
+                    earlier=results,
+                    stamp=stamp.lock,
+                    engine=engine,
                 )
-            )
-            if stamp.said:
-                write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
-            for notice in notices:
-                write(notice, sys.stderr)
+                results[experiment.id] = result
+                stamp.keep(result.experiment.data_through)
+                step("report")
+                outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
+                where = write_outputs(target / experiment.id, outputs)
+            code = max(code, EXIT.get(result.decision.verdict, 0) if result.decision.verdict in failing else 0)
+            if not quiet:
+                report = _shown(where / FILES["html"]) if "html" in chosen else None
+                width = min(120, max(60, _width()))
+                write(
+                    render_terminal(
+                        result,
+                        width=width,
+                        colour=colour(sys.stdout),
+                        ascii_only=not unicode_ok(sys.stdout),
+                        language=spoken,
+                        report_path=report,
+                    )
+                )
+                if stamp.said:
+                    write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
+                for notice in notices:
+                    write(notice, sys.stderr)
     if code:
         raise click.exceptions.Exit(code)
 

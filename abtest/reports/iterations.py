@@ -6,7 +6,7 @@ from abtest.analysis.lineage import DefinitionChange, Iteration, IterationMetric
 from abtest.analysis.result import MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.evidence import Evidence
-from abtest.reports.tables import Draft, Group, Row, Table, forest
+from abtest.reports.tables import Draft, Group, Row, Table, beside_values, forest
 from abtest.reports.text import clean, clip
 from abtest.reports.verdict import comparison_of
 from abtest.reports.wording import Shown, Wording
@@ -99,12 +99,14 @@ def _effects(w: Wording) -> Table:
         drafts.append(_own_row(w, metric))
         tag = w.words(f"role.{metric.role}")
         groups.append((Group(w.metric(metric), tag, "", ()), drafts))
-    return forest(w, "iterations", w.words("iterations.caption"), groups, [d for _, rows in groups for d in rows], None)
+    compared = [c for m in (*w.result.goals, *w.result.guardrails) for c in m.comparisons]
+    caption = beside_values(w, w.words("iterations.caption"), compared)
+    return forest(w, "iterations", caption, groups, [d for _, rows in groups for d in rows], None)
 
 
 def _row(w: Wording, metric: MetricResult, one: Iteration, found: IterationMetric | None) -> Draft:
     name = _name(w, one)
-    note = w.name(one.variant_title, 40) if one.variant_title else ""
+    note = _note(w, one.variant_title, one.title)
     absent = _absent(w, one, found)
     if absent or found is None:
         return Draft(Row(name, note, absent=absent), metric, None)
@@ -113,6 +115,11 @@ def _row(w: Wording, metric: MetricResult, one: Iteration, found: IterationMetri
     shown = Shown(interval, relative, False)
     values = w.words("table.arrow", control=w.value(metric, found.control), treatment=w.value(metric, found.treatment))
     return _drawn(w, metric, name, note, values, shown, found.state, found.label)
+
+
+def _note(w: Wording, variant: str, title: str) -> str:
+    """The treatment that the row speaks of, unless it is called as the experiment is."""
+    return "" if not variant or variant == title else w.name(variant, 40)
 
 
 def _bounded(interval: object) -> bool:
@@ -150,7 +157,7 @@ def _own_row(w: Wording, metric: MetricResult) -> Draft:
     if comparison is None or shown is None:
         return Draft(Row(name, absent=w.no_test(comparison)), metric, None)
     label = comparison.margin.label if comparison.margin is not None else None
-    note = w.variant(decision.variant)
+    note = _note(w, w.variant(decision.variant), w.result.experiment.title)
     control, treatment = w.values(metric, metric.arms, decision.variant)
     values = w.words("table.arrow", control=control, treatment=treatment)
     return _drawn(w, metric, name, note, values, shown, w.state(comparison), label)

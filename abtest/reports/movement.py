@@ -11,23 +11,19 @@ UNKNOWN = "?"
 WAYS = ("up", "same", "down")
 
 
-def movement_leads(w: Wording) -> list[str]:
-    """One sentence per metric and treatment; where nothing can be said yet or at all, one per metric."""
-    found = []
-    for metric in w.result.metrics:
-        movement = metric.movement
-        if movement is None:
-            continue
-        slots = {"metric": w.metric(metric), "days": w.words.plural("rule.runtime.days", movement.days)}
-        if movement.status != "ok":
-            found.append(w.words(w.words.known("movement.none", movement.reason or "other"), **slots))
-        elif w.early:
-            found.append(w.words("movement.open", **slots))
-        elif w.result.plan.method == "sequential":
-            found.append(w.words("movement.every_look", **slots))
-        else:
-            found += [_sentence(w, metric, movement, change) for change in movement.changes]
-    return found
+def movement_leads(w: Wording, metric: MetricResult) -> list[str]:
+    """One sentence per treatment; where nothing can be said yet or at all, one."""
+    movement = metric.movement
+    if movement is None:
+        return []
+    slots = {"metric": w.metric(metric), "days": w.words.plural("rule.runtime.days", movement.days)}
+    if movement.status != "ok":
+        return [w.words(w.words.known("movement.none", movement.reason or "other"), **slots)]
+    if w.early:
+        return [w.words("movement.open", **slots)]
+    if w.result.plan.method == "sequential":
+        return [w.words("movement.every_look", **slots)]
+    return [_sentence(w, metric, movement, change) for change in movement.changes]
 
 
 def _sentence(w: Wording, metric: MetricResult, movement: Movement, change: MovementChange) -> str:
@@ -49,17 +45,12 @@ def _sentence(w: Wording, metric: MetricResult, movement: Movement, change: Move
     return w.words("list.space").join(texts)
 
 
-def movement_tables(w: Wording) -> list[Plain]:
+def movement_tables(w: Wording, metric: MetricResult) -> list[Plain]:
     """Shares and matrices, where effects may be shown."""
-    if not w.result.decision.valid or w.early:
+    movement = metric.movement
+    if movement is None or movement.status != "ok" or not w.result.decision.valid or w.early:
         return []
-    found: list[Plain] = []
-    for metric in w.result.metrics:
-        movement = metric.movement
-        if movement is not None and movement.status == "ok":
-            found.append(_shares(w, metric, movement))
-            found += [_matrix(w, metric, movement, arm) for arm in movement.arms if arm.units]
-    return found
+    return [_shares(w, metric, movement), *(_matrix(w, metric, movement, arm) for arm in movement.arms if arm.units)]
 
 
 def _shares(w: Wording, metric: MetricResult, movement: Movement) -> Plain:

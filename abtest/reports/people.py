@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import MetricResult
+from abtest.reports.appendix import Plain
 from abtest.reports.bars import Bars, stacked
 from abtest.reports.evidence import Evidence
 from abtest.reports.looks import look_sentences
+from abtest.reports.movement import movement_leads, movement_tables
 from abtest.reports.tables import Table, metric_tables
 from abtest.reports.wording import Wording
 
@@ -17,12 +19,13 @@ ALL_PARTS = 0.999
 
 @dataclass(frozen=True)
 class Panel:
-    """One metric: its bars (if its parts are a partition), sentences, and the table of its parts."""
+    """One metric: its bars (if its parts are a partition), sentences, the table of its parts, and who moved where."""
 
     title: str
     bars: Bars | None
     says: tuple[str, ...]
-    table: Table | None
+    table: Table
+    plain: tuple[Plain, ...] = ()
 
 
 def parts_of(w: Wording, metric: MetricResult) -> list[MetricResult]:
@@ -31,7 +34,7 @@ def parts_of(w: Wording, metric: MetricResult) -> list[MetricResult]:
 
 def levels_section(w: Wording) -> tuple[Evidence, tuple[Panel, ...]] | None:
     """Metrics of ladders and crosses that have parts."""
-    metrics = [m for m in w.result.metrics if m.kind == "group" and parts_of(w, m)]
+    metrics = [m for m in w.result.metrics if m.movement is not None or (m.kind == "group" and parts_of(w, m))]
     return _section(w, "levels", metrics)
 
 
@@ -56,7 +59,8 @@ def _panel(w: Wording, name: str, metric: MetricResult) -> Panel:
     caption = w.words(f"{name}.caption", metric=w.metric(metric), control=w.control)
     own = [metric] if name == "surveys" else []
     table = metric_tables(w, [*parts, *own], "explore", caption, absolute=True)
-    return Panel(w.metric(metric), bars, look_sentences(w, metric), table)
+    says = (*look_sentences(w, metric), *movement_leads(w, metric))
+    return Panel(w.metric(metric), bars, says, table, tuple(movement_tables(w, metric)))
 
 
 def _level_bars(w: Wording, metric: MetricResult, parts: list[MetricResult]) -> Bars | None:

@@ -14,7 +14,6 @@ from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
 from abtest.reports.looks import IN_PANELS, beside_table, curve_tables, equivalence_lead, selected_table
 from abtest.reports.moderators import moderator_leads, moderator_table
-from abtest.reports.movement import movement_leads, movement_tables
 from abtest.reports.numbers import decimals_for
 from abtest.reports.people import Panel, levels_section, parts_of, surveys_section
 from abtest.reports.profile import profile_section
@@ -373,12 +372,10 @@ def _parts(w: Wording) -> Evidence | None:
         *([looks] if looks is not None else []),
         *(_spread(w, m) for m in w.result.metrics if m.histogram),
         *curve_tables(w),
-        *movement_tables(w),
     )
-    leads = movement_leads(w)
-    if not tables and not plain and not leads:
+    if not tables and not plain:
         return None
-    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"), *leads), tuple(tables), plain)
+    return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
 
 
 def _spread(w: Wording, metric: MetricResult) -> Plain:

@@ -100,11 +100,11 @@ def metric_tables(
     detects = {w.detect(metric) for metric in metrics} - {None} if kind == "goal" else set()
     dashed = next(iter(detects)) if len(detects) == 1 else None
     if kind != "goal":  # goals say it above their table, each with its raw change
-        caption = _beside_values(w, caption, [c for metric in metrics for c in metric.comparisons])
+        caption = beside_values(w, caption, [c for metric in metrics for c in metric.comparisons])
     return forest(w, kind, caption, groups, drafts, dashed)
 
 
-def _beside_values(w: Wording, caption: str, comparisons: Sequence[Comparison]) -> str:
+def beside_values(w: Wording, caption: str, comparisons: Sequence[Comparison]) -> str:
     """Values stand as they were counted: beside an adjusted change they may even point the other way."""
     if all(c.adjustment is None for c in comparisons):
         return caption
@@ -239,7 +239,9 @@ def _columns(w: Wording, kind: str, label: str) -> dict[str, str]:
         "segments": "table.segment",
         "iterations": "table.iteration",
     }.get(kind, "table.metric")
-    if w.many:
+    if kind == "iterations":  # each had variants of its own
+        values = w.words("iterations.values")
+    elif w.many:
         values = w.words("table.values_many", control=w.control)
     else:
         treatment = w.variant(w.treatments[0]) if w.treatments else w.words("table.no_value")
@@ -294,7 +296,7 @@ def guardrail_table(w: Wording, metrics: Sequence[MetricResult]) -> Table:
     found = tuple((Tick(scale.at(x), x, x == 0, anchor), w.words(key)) for x, key, anchor in names)
     axis = Axis(found, dashed=scale.at(-1.0), zone=percent(scale.share(-1.0)))
     caption = w.words("guardrails.caption_early" if w.early else "guardrails.caption")
-    caption = _beside_values(w, caption, [c for metric in metrics for c in metric.comparisons])
+    caption = beside_values(w, caption, [c for metric in metrics for c in metric.comparisons])
     label = next(iter(found_labels), w.interval_label("guardrail"))
     return Table("guardrails", caption, _columns(w, "guardrails", label), axis, tuple(groups))
 
@@ -328,7 +330,7 @@ def segment_tables(w: Wording) -> list[Table]:
             left -= len(drafts)
             groups.append((_segment_group(w, segment), drafts))
         caption = w.words("segments.caption", control=w.control, metric=w.metric(metric))
-        caption = _beside_values(w, caption, [c for s in segments for group in s.groups for c in group.comparisons])
+        caption = beside_values(w, caption, [c for s in segments for group in s.groups for c in group.comparisons])
         tables.append(forest(w, "segments", caption, groups, [d for _, rows in groups for d in rows], None))
     return tables
 

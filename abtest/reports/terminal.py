@@ -68,10 +68,23 @@ def render_terminal(
     elif decision.reason != "health_failed":
         out += [*_wrap(w.words("terminal.hidden"), width), ""]
     out += _foot(w, width, colour, report_path)
-    text = "\n".join(line.rstrip() for line in out).replace("\u00a0", " ") + "\n"
-    if not ascii_only:
-        return text
-    return "".join(map(_plain, text.translate(_ASCII)))
+    return _encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only)
+
+
+def render_line(result: Result, *, colour: bool, ascii_only: bool = False, language: str = "en") -> str:
+    """The verdict and why, in one line of at most 120 columns without a break at its end."""
+    w = Wording(result, language, isolating=False)
+    decision = result.decision
+    word = w.words(f"verdict.{decision.verdict}.ascii")
+    why = w.words(w.words.known("iterations.why", decision.reason))
+    clause = w.words("iterations.verdict", verdict=w.name(result.experiment.title or result.experiment.id, 60), why=why)
+    line = _paint(word, TONES[decision.verdict][0], colour, bold=True) + "  "
+    return _encoded(line + fit(clause, WIDEST - columns(word) - 2).rstrip(), ascii_only)
+
+
+def _encoded(text: str, ascii_only: bool) -> str:
+    text = text.replace("\u00a0", " ")
+    return "".join(map(_plain, text.translate(_ASCII))) if ascii_only else text
 
 
 def _plain(char: str) -> str:

@@ -49,6 +49,9 @@ class Engine:
     folder: Path
     spill: Path | None = None
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"), compare=False)
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
+    """By source, what its raw table in here was read from and what was found, so that the next experiment of the same
+    files need not read them again."""
 
     def _run(self, statement: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Names and rows of a statement."""

@@ -58,6 +58,7 @@ def test_it_round_trips_and_stands_on_the_page(result: Result) -> None:
     assert Result.from_json(result.to_json()) == result
     seen = Page(render_html(result)).seen
     assert "X is iteration 2 of this feature." in seen
+    assert "Control → treatment" in seen  # the variants of each are its own
     assert "a bigger button" in seen
     assert "Not measured then." in seen
     without = Page(render_html(replace(result, iterations=()))).seen

@@ -31,7 +31,7 @@ SAME = {
         "Guardrails ({label})", "open", "Segment", "Variant", "Check", "experiment", "Experiment", "Clusters",
         "{unit} {id} in {experiment}", "Events", "events", "Clusters, CR2", "Interval", "Plan", "SRM", "Hash", "Software",
         "Engine", "p = {p}", "p < {p}", "p > {p}",
-        "p",
+        "p", "{look}: {result} (p {p})",
     },
 }  # fmt: skip
 FUNCTION_WORDS = {

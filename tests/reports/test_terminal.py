@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abtest.analysis.result import Result
-from abtest.reports.terminal import render_terminal
+from abtest.reports.terminal import WIDEST, render_line, render_terminal
 from abtest.reports.text import columns
 
 from .page import scrambled
@@ -39,6 +39,21 @@ def test_ascii_only_is_ascii(sample: Result) -> None:
 def test_colour_is_only_colour() -> None:
     result = build("ship", "one_goal")
     assert COLOUR.sub("", render_terminal(result, colour=True)) == render_terminal(result, colour=False)
+
+
+def test_the_verdict_in_one_line(sample: Result) -> None:
+    line = render_line(sample, colour=False)
+    assert "\n" not in line
+    assert columns(line) <= WIDEST
+    assert COLOUR.sub("", render_line(sample, colour=True)) == line
+    assert render_line(sample, colour=False, ascii_only=True).isascii()
+    head = render_terminal(sample, colour=False).split("  ")[0]
+    assert line.startswith(f"{head}  ")
+
+
+def test_the_line_says_why() -> None:
+    line = render_line(build("ship", "one_goal"), colour=False)
+    assert line == "SHIP  Photo composer v3 (a clear gain, guardrails held)"
 
 
 def test_one_line_per_metric_with_its_interval() -> None:

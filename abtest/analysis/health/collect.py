@@ -32,7 +32,7 @@ from abtest.language.model import Experiment, Metric, Project
 from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
-from abtest.sources.units import BEFORE_START, MIXED, USED, day_number
+from abtest.sources.units import BEFORE_START, MIXED, TABLE, USED, day_number
 from abtest.stats.power import power_per_metric
 
 DECIDING = ("goal", "guardrail")
@@ -141,7 +141,7 @@ def _logs(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         lost = sum(steps.get(s, 0) for s in ("unparsable", "no_id", "bad_time"))
         found.append(logs.check_row_loss(e.exposure_source, lost, exposed.rows))
         found += logs.check_notes(e.exposure_source, dict(exposed.notes))
-    newest = _newest(f)
+    newest, asked_until = _newest(f), _last_needed(f)
     for source, log in sorted(f.prepared.logs.items()):
         ledger = next(x for x in reversed(f.ledgers) if x.source == source and x.kind == "rows")
         lost = sum(s.count for s in ledger.steps if s.step in ("unparsable", "no_id", "bad_time"))
@@ -159,7 +159,8 @@ def _logs(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
         if newest is not None and exposed.first is not None:
             found.append(logs.check_freshness(source, log.last, newest))
             found.append(logs.check_arms_lag(source, by_units.last, by_units.seen))
-            through = log.last if e.as_of is None else min(log.last, day_number(e.as_of))
+            as_of = None if e.as_of is None else day_number(e.as_of)
+            through = min(d for d in (log.last, asked_until, as_of) if d is not None)
             found.append(days.check_time_gaps(source, dict(log.per_day), max(log.first, exposed.first), through))
     for event, rows in f.prepared.seen.items():
         unseen = logs.check_event_seen(event, f.prepared.events[event].source, rows)
@@ -191,6 +192,16 @@ def _newest(f: Findings) -> int | None:
     if exposed is not None:
         known.append(exposed if end is None else min(exposed, day_number(end)))
     return max(known, default=None)
+
+
+def _last_needed(f: Findings) -> int | None:
+    """The last day of any unit's window; None where windows have no end. What a log holds or lacks later is of no
+    concern."""
+    last = f.prepared.plan(f.project.timezone).last_day
+    if last is None or not f.prepared.exposed.has_time:
+        return None
+    entered = f.engine.one(f"SELECT max(x_day) FROM {TABLE} WHERE status = {USED}")[0]
+    return None if entered is None else int(entered) + last
 
 
 def _plan(f: Findings, reasons: dict[str, Reason]) -> list[HealthCheck]:
