@@ -35,6 +35,7 @@ from abtest.language.statistical_tests import TESTS
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
+from abtest.language.words import Words
 from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Place, Problems, quoted
 
@@ -81,6 +82,7 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
     immature: Any = fields.choice("immature", ("drop", "keep")) or "drop"
     show: Any = fields.choice("show", ("histogram", "dose"))
     status: Any = fields.choice("status", ("draft", "certified", "deprecated"))
+    words = Words(fields, problems)
     among = _among(fields, written)
     adjust = _adjust(fields, problems)
     metric = Metric(
@@ -104,8 +106,12 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
         test=fields.choice("test", TESTS),
         immature=immature,
         show=show,
-        title=fields.text("title") or name.replace("_", " ").capitalize(),
-        description=fields.text("description"),
+        title=words.text("title") or name.replace("_", " ").capitalize(),
+        description=words.text("description"),
+        cannot=words.text("cannot"),
+        translated=words.translated,
+        origin=fields.text("origin"),
+        guardrail=fields.text("guardrail"),
         owner=fields.text("owner"),
         version=fields.read("version", values.whole),
         status=status,

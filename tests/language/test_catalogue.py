@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from abtest.language.canonical import metric_hash
-from abtest.language.catalogue import entries
-from abtest.language.model import Fold, Metric, Project, Window
+from abtest.language.model import Fold, Project, Window
 
 from .projects import FILES, read, said
-from .whole_language import WHOLE
 
 OVERRIDES = {
     "same": "{uses: abtest/engaged_weeks}",
@@ -97,14 +95,3 @@ def test_what_is_wrong_with_an_override_stands_where_it_is_written(tmp_path: Pat
         ("metrics/x.yml:4:11", "E308"),
         ("metrics/x.yml:5:5", "E102"),
     ]
-
-
-def test_every_entry_can_be_used(tmp_path: Path) -> None:
-    """With the events that it speaks of, an entry is a definition without a complaint."""
-    text = "metrics:\n" + "".join(f"  own_{name}: {{uses: abtest/{name}}}\n" for name in entries())
-    own = {"metrics/uses.yml": text, "metrics/plain.yml": "events: {app_open_2: {event: x, source: app}}\n"}
-    found, problems = read(tmp_path, {**WHOLE, **own})
-    missing = [p for p in problems.errors if p.code not in ("E201", "E204")]
-    assert missing == []
-    used: list[Metric] = [m for m in found.metrics.values() if m.uses]
-    assert len(used) >= 10

@@ -8,6 +8,7 @@ project:
   week_starts: monday
   default_adjust: 28 days
   privacy: {min_cell: 20}
+  catalogue: {events: {comment: like, purchase.revenue: revenue}, sources: {people: people, form.recommend: score}}
 sources:
   app:
     kind: events
@@ -65,10 +66,19 @@ events:
   like_received: {event: like_clicked, source: app, unit: {user: owner_id}}
   first_photo: {event: photo_uploaded, source: app, nth: 1}
 surveys:
-  nps: {source: form, answer: score, scale: 0-10, score: nps, title: Recommend, description: Would you?}
+  nps: {source: form, answer: score, scale: 0-10, score: nps, title: {en: Recommend, nl: Aanbevelen}, description: Would you?, cannot: Why.}
   csat: {source: form, answer: q1, scale: 1-5, score: top 2, take: first}
   pmf: {source: form, answer: feel, scale: [very, somewhat, not], score: share of very}
-  trust: {source: form, items: [q1, q2, q3], scale: 1-7, reversed: [q3], score: mean, need: 2, take: mean}
+  trust:
+    source: form
+    items: [q1, q2, q3]
+    scale: 1-7
+    reversed: [q3]
+    score: mean
+    need: 2
+    take: mean
+    origin: ours
+    questions: {q1: {en: They keep their word., nl: Ze houden woord.}}
 groups:
   level:
     title: Engagement
@@ -87,6 +97,9 @@ groups:
       A: answer(nps) >= 9
       N: photo_post >= 3 or like
     names: {FAN: ambassador, F__: customer}
+    cannot: {en: Why.}
+    origin: ours
+    advice: {FAN: {en: Thank them., nl: Dank hen.}, unknown: Ask.}
   recent:
     over: first 28 days
     clock: date
@@ -100,7 +113,10 @@ METRICS = """\
 metrics:
   engaged_weeks:
     title: Engaged weeks
-    description: Share of weeks with 2 photos and 5 likes.
+    description: {en: Share of weeks with 2 photos and 5 likes., nl: Deel van de weken.}
+    cannot: What they are worth.
+    origin: ours
+    guardrail: spending
     did: photo_post >= 2 and like >= 5
     per: week
     over: first 28 days
