@@ -40,7 +40,7 @@ from abtest.language.model import Column, Event, Experiment, Metric, Project, Ra
 _NOT_MEANING = frozenset({
     "title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure",
     "parts", "rank", "known", "among", "window", "cap", "group", "survey", "status", "use", "uses", "dimension", "phase",
-    "show", "part_of", "test",
+    "show", "part_of", "test", "cannot", "origin", "guardrail",
 })  # fmt: skip
 _DEFAULTS = {"clock": "date", "per_unit": "tick", "rolling": False, "tick": "day", "end": False}
 """What need not be said, so that later additions to the language leave older hashes alone."""

@@ -80,11 +80,11 @@ def entries(section: str = "metrics") -> dict[str, Map]:
 def vocabulary() -> Vocabulary:
     """What the names in the entries mean."""
     tree = _files().get(VOCABULARY)
-    parts = {}
+    parts: dict[str, dict[str, Word]] = {}
     for section in MAPS:
         listed = tree.get(section) if tree is not None else None
-        words = [_word(key.value, node) for key, node in listed or () if isinstance(node, Map)]  # type: ignore[union-attr]
-        parts[section] = {word.name: word for word in words}
+        entries_of = listed.entries if isinstance(listed, Map) else ()
+        parts[section] = {key.value: _word(key.value, node) for key, node in entries_of if isinstance(node, Map)}
     return Vocabulary(parts["events"], parts["sources"] | {w.name: w for w in _asked()})
 
 

@@ -132,11 +132,11 @@ class Survey:
     need: int = 1
     take: Literal["last", "first", "mean"] = "last"
     place: Place = field(default_factory=nowhere, compare=False)
-    title: str = ""
-    description: str | None = None
-    cannot: str | None = None
-    origin: str | None = None
-    questions: tuple[tuple[str, Wording], ...] = ()
+    title: str = field(default="", compare=False)
+    description: str | None = field(default=None, compare=False)
+    cannot: str | None = field(default=None, compare=False)
+    origin: str | None = field(default=None, compare=False)
+    questions: tuple[tuple[str, Wording], ...] = field(default=(), compare=False)
     translated: Translated = field(default=(), compare=False)
 
     @property

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from abtest.language.catalogue import MAPS, ONE_OF, PREFIX, SECTIONS, entries, from_catalogue, placed, vocabulary
+from abtest.language.catalogue import MAPS, ONE_OF, PREFIX, SECTIONS, entries, from_catalogue, vocabulary
 from abtest.language.catalogue_names import Names, Needs, in_own_names, needs_of_entry
 from abtest.language.fields import Fields
 from abtest.language.model import Event, Source

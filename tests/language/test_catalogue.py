@@ -95,3 +95,19 @@ def test_what_is_wrong_with_an_override_stands_where_it_is_written(tmp_path: Pat
         ("metrics/x.yml:4:11", "E308"),
         ("metrics/x.yml:5:5", "E102"),
     ]
+
+
+def test_words_of_any_kind_leave_the_definition_alone(tmp_path: Path) -> None:
+    """Neither words about a metric nor those of its survey count as its meaning."""
+    survey = "surveys:\n  nps: {source: form, answer: q1, scale: 0-10, score: nps%s}\nmetrics:\n  s: {survey: nps%s}\n"
+    log = FILES["abtest.yml"] + "  form: {kind: answers, files: f.csv, units: {user: id}, columns: {time: at, q1: q1}}\n"
+    told = (", title: {en: A, nl: B}, cannot: C, questions: {q1: Q}", ", cannot: {en: A, nl: B}, origin: me, guardrail: s")
+    hashes = set()
+    for number, words in enumerate((("", ""), told)):
+        files = {**FILES, "abtest.yml": log, "metrics/s.yml": survey % words}
+        found, problems = read(tmp_path / str(number), files)
+        assert said(problems) == ""
+        hashes.add(metric_hash(found.metrics["s"], found.events))
+    assert len(hashes) == 1
+    assert found.metrics["s"].translated == (("nl", "cannot", "B"),)
+    assert [(q, w.en) for q, w in found.surveys["nps"].questions] == [("q1", "Q")]

@@ -8,7 +8,7 @@ project:
   week_starts: monday
   default_adjust: 28 days
   privacy: {min_cell: 20}
-  catalogue: {events: {comment: like, purchase.revenue: revenue}, sources: {people: people, form.recommend: score}}
+  catalogue: {events: {comment: like, purchase.revenue: revenue}, sources: {customers: people, form.recommend: score}}
 sources:
   app:
     kind: events
