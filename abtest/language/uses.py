@@ -60,7 +60,7 @@ class _Uses:
         self.problems = problems
         self.used = Used({name: dict(section) for name, section in sections.items()})
         self.missing: dict[str, dict[str, list[str]]] = {name: {} for name in MAPS}
-        self.first: Place | None = None
+        self.first: dict[str, Place] = {}
         self.own = {n for part in ("groups", "surveys") for n, d in sections[part].items() if not _as_it_is(n, d[1])}
 
     def all(self, catalogue: Map | None) -> Used:
@@ -101,8 +101,7 @@ class _Uses:
         maps = Map(tuple((k, v) for k, v in node if k.value in MAPS), node.place)
         fields = Fields(maps, f"{ONE_OF[section]} {name}", self.problems)
         own = self._names(fields, needs, uses.value).over(names)
-        self.first = self.first or uses.place
-        if not self._has_all(needs, own, f"{uses.value}"):
+        if not self._has_all(needs, own, uses):
             self.used.broken[section].add(name)
             self.used.sections[section].pop(name, None)
             return []
@@ -202,7 +201,7 @@ class _Uses:
             return self.declared.sources.get(event.source)
         return logs[0] if len(logs) == 1 else None
 
-    def _has_all(self, needs: Needs, names: Names, entry: str) -> bool:
+    def _has_all(self, needs: Needs, names: Names, entry: Text) -> bool:
         """Whether all that an entry speaks of is mapped or declared; what is not is said for all entries together."""
         good = True
         for what, words, own, known in (
@@ -214,13 +213,14 @@ class _Uses:
                     continue
                 good = False
                 if word not in own and word not in self.declared.broken:
-                    self.missing[what].setdefault(word, []).append(entry)
+                    self.missing[what].setdefault(word, []).append(entry.value)
+                    self.first.setdefault(what, entry.place)
         return good
 
     def _say_missing(self, what: str) -> None:
         """One sentence for everything that is needed and not there."""
         missing = self.missing[what]
-        if not missing or self.first is None:
+        if not missing:
             return
         one = what.removesuffix("s")
         counted = f"{_a(one)}" if len(missing) == 1 else f"{len(missing)} {what}"
@@ -233,7 +233,7 @@ class _Uses:
         message = f"the catalogue needs {counted} that this project neither declares nor maps: {shown}"
         listed = ", ".join(f"{word}: YOURS" for word in list(missing)[:_SHOWN])
         hint = f"project: {{catalogue: {{{what}: {{{listed}}}}}}},  or declare {'it' if len(missing) == 1 else 'them'} under  {what}:"
-        self.problems.error("E209", message, self.first, hint)
+        self.problems.error("E209", message, self.first[what], hint)
 
 
 def _as_it_is(name: str, definition: Node) -> bool:
