@@ -21,6 +21,7 @@ from abtest.language.words import told
 from abtest.problems import Problems
 from abtest.shipped import shipped
 from tests.catalogue_projects import mapping, ours, plain, sources, uses
+from tests.command import abtest
 
 QUESTIONS = {"question_what", "question_how", "question_buying", "question_worth"}
 DIMENSIONS = {"cognitive", "emotional", "behavioural"}
@@ -170,6 +171,16 @@ def test_the_four_questions_and_all_phases_have_entries(whole: Project) -> None:
     assert {t for m in whole.metrics.values() for t in m.tags} >= QUESTIONS
     assert {m.phase for m in whole.metrics.values()} == PHASES
     assert {m.dimension for m in whole.metrics.values()} == DIMENSIONS
+
+
+def test_explain_speaks_the_words_of_both_languages(tmp_path: Path) -> None:
+    (tmp_path / "abtest.yml").write_text(sources() + uses(), "utf-8")
+    english = abtest("explain", "applause", "--project", str(tmp_path)).out.splitlines()
+    dutch = abtest("explain", "applause", "--project", str(tmp_path), "--language", "nl").out.splitlines()
+    assert english[0] == "Applause (a vanity metric) (applause)"
+    assert dutch[0] == "Applaus (een ijdelheidscijfer) (applause)"
+    assert "  What it cannot tell: Anything by itself: it costs a tap." in english
+    assert "  Wat het niet zegt: Op zichzelf niets: het kost één tik." in dutch
 
 
 @pytest.mark.parametrize("folder", ["metrics", "templates"])

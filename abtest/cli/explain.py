@@ -36,6 +36,7 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     from abtest.language.canonical import metric_hash
     from abtest.language.explain import Explainer
     from abtest.language.project import pick_experiment
+    from abtest.language.words import told
 
     project = open_project(folder)
     found = pick_metric(project, metric)
@@ -45,9 +46,11 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     unit = found.unit or (next(iter(everywhere)) if len(everywhere) == 1 else "unit")
     unit = using[0].unit if using else unit
     explainer = Explainer(language, project)
-    lines = [f"{found.title} ({found.name})"]
-    if found.description:
-        lines.append(f"  {found.description}")
+    title, description, cannot = (
+        told(getattr(found, key), found.translated, key, language) for key in ("title", "description", "cannot")
+    )
+    lines = [f"{title} ({found.name})", *([f"  {description}"] if description else [])]
+    lines += [f"  {explainer.say('cannot', text=cannot)}"] if cannot else []
     lines += [
         "",
         f"  {explainer.meaning(found, unit)}",

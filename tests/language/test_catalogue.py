@@ -100,8 +100,13 @@ def test_what_is_wrong_with_an_override_stands_where_it_is_written(tmp_path: Pat
 def test_words_of_any_kind_leave_the_definition_alone(tmp_path: Path) -> None:
     """Neither words about a metric nor those of its survey count as its meaning."""
     survey = "surveys:\n  nps: {source: form, answer: q1, scale: 0-10, score: nps%s}\nmetrics:\n  s: {survey: nps%s}\n"
-    log = FILES["abtest.yml"] + "  form: {kind: answers, files: f.csv, units: {user: id}, columns: {time: at, q1: q1}}\n"
-    told = (", title: {en: A, nl: B}, cannot: C, questions: {q1: Q}", ", cannot: {en: A, nl: B}, origin: me, guardrail: s")
+    log = (
+        FILES["abtest.yml"] + "  form: {kind: answers, files: f.csv, units: {user: id}, columns: {time: at, q1: q1}}\n"
+    )
+    told = (
+        ", title: {en: A, nl: B}, cannot: C, questions: {q1: Q}",
+        ", cannot: {en: A, nl: B}, origin: me, guardrail: s",
+    )
     hashes = set()
     for number, words in enumerate((("", ""), told)):
         files = {**FILES, "abtest.yml": log, "metrics/s.yml": survey % words}

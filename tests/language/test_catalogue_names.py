@@ -154,3 +154,21 @@ def test_names_are_changed_where_they_are_names_and_nowhere_else() -> None:
     names = Names({"purchase": "order", "purchase.revenue": "like", "like": "sum"}, {})
     changed = in_own_names(tree, names).get("did")
     assert getattr(changed, "value", "") == "sum(order.like) >= 20 and no sum 1 week ago and answer(nps) >= 9"
+
+
+def test_a_survey_of_the_project_s_own_form(tmp_path: Path) -> None:
+    """The question is mapped with its form; the examples go by the name of the survey."""
+    found = good(tmp_path, "metrics:\n  nps: {uses: abtest/nps}\n")
+    assert (found.surveys["nps"].source, found.surveys["nps"].columns) == ("form_2026", ("q1",))
+    assert [q for q, _ in found.surveys["nps"].questions] == ["q1"]
+    assert len(found.metrics["nps"].examples) == 5
+
+
+def test_attributes_are_mapped_too(tmp_path: Path) -> None:
+    mapped = MAP.replace(
+        "sources: {", "sources: {customers: members, customers.subscription: paying, customers.member: paying, "
+    )
+    log = LOG + "  event_visit: e\n  service_contact: s\n"
+    found = good(tmp_path, "metrics:\n  tied: {uses: abtest/tied_and_in_touch}\n", mapped, log)
+    assert "members.paying is true" in found.metrics["tied"].text[0][1]
+    assert {key for e in found.metrics["tied"].examples for key, _ in e.given} >= {"members.paying"}

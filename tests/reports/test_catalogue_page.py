@@ -38,7 +38,7 @@ def test_the_page_has_every_entry_with_both_languages(section: str) -> None:
         for key in ("title", "description", "cannot"):
             node = entry.get(key)
             for language in ("en", "nl"):
-                words = getattr(node, "get")(language).value
+                words = node.get(language).value
                 assert words in own, (name, key, language)
 
 
