@@ -90,12 +90,12 @@ def vocabulary() -> Vocabulary:
 
 def _asked() -> list[Word]:
     """The questions of all surveys, as `form.recommend`."""
-    found = []
+    found: list[Word] = []
     for survey in entries("surveys").values():
         source, questions = survey.get("source"), survey.get("questions")
-        for key, node in questions if isinstance(source, Text) and isinstance(questions, Map) else ():
-            if isinstance(node, Map):
-                found.append(_word(f"{source.value}.{key.value}", node, "question"))
+        if isinstance(source, Text) and isinstance(questions, Map):
+            named = ((f"{source.value}.{key.value}", node) for key, node in questions)
+            found += [_word(name, node, "question") for name, node in named if isinstance(node, Map)]
     return found
 
 
