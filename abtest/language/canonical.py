@@ -186,7 +186,7 @@ def canonical_metric(metric: Metric, events: Mapping[str, Event]) -> dict[str, A
     if metric.parts is not None:
         form["parts"] = [plain(_normal_part(p)) for p in metric.parts]
     if metric.rank is not None:
-        form["rank"] = [plain(normal(p)) for p in metric.rank.parts]
+        form["degrees" if metric.rank.degrees else "rank"] = [plain(normal(p)) for p in metric.rank.parts]
     if metric.funnel is not None:
         form["funnel"]["steps"] = [step.event for step in metric.funnel.steps]
     if metric.among is not None:

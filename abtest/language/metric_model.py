@@ -127,10 +127,11 @@ class Funnel:
 
 @dataclass(frozen=True)
 class GroupUse:
-    """Which part of a group a metric is: one cell or rung (`is`), a rung and all above it, the rank, or the shares."""
+    """Which part of a group a metric is: one cell or rung (`is`), a rung and all above it, the rank, the rank
+    in degrees (the highest rung is 100), or the shares."""
 
     group: str
-    how: Literal["is", "at_least", "rank", "share"]
+    how: Literal["is", "at_least", "rank", "degrees", "share"]
     cell: str | None = None
 
 

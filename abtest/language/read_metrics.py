@@ -183,11 +183,11 @@ def _on_group(metric: Metric, fields: Fields, problems: Problems, context: Conte
             problems.error("E204", f"no group {quoted(use.group)}", fields.place("group"), hint)
         return None
     ladder = isinstance(group.form, Ladder)
-    if use.how in ("rank", "at_least") and not ladder:
+    if use.how in ("rank", "degrees", "at_least") and not ladder:
         hint = (
             "Write  is: " + "".join(letter for letter, _ in group.form.letters) if isinstance(group.form, Cross) else ""
         )
-        place = fields.place("as" if use.how == "rank" else "at_least")
+        place = fields.place("at_least" if use.how == "at_least" else "as")
         problems.error("E318", f"{fields.what}: the cells of {use.group} have no order", place, hint)
         return None
     if use.cell is not None and cell_of(use, group) is None:

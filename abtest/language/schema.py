@@ -106,7 +106,7 @@ MAPS: dict[str, dict[str, Shape]] = {
         "did": CONDITION, "amount": s.EXPRESSION, "ratio": s.either(s.RATIO_IN_SHORT, ref("ratio")),
         "quantile": ref("quantile"), "funnel": s.either(s.STEPS_IN_SHORT, ref("funnel")), "time_to": CONDITION,
         "group": s.ID, "survey": s.ID, "retention": CONDITION, "churn": s.ID, "column": s.COLUMN, "uses": ref("uses"),
-        "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
+        "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "degrees", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
         "from_day": s.DAY_NUMBER, "silent": s.DAYS, **_TIMING, "value": s.FOLD, "missing": s.MISSING, "cap": s.CAP,
         "show": s.one_of("histogram", "dose"), "test": s.one_of(*TESTS), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
         "immature": s.one_of("drop", "keep"), "unit": s.ID, "among": s.EXPRESSION, "adjust": s.ADJUST,

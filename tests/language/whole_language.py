@@ -176,6 +176,7 @@ metrics:
   first_hour: {time_to: like >= 2, over: first 90 minutes}
   share_super: {group: level, at_least: super_engaged, over: first 28 days}
   level_rank: {group: level, as: rank, over: first 28 days, value: mean}
+  level_degrees: {group: level, as: degrees, over: first 28 days}
   level_shares: {group: level, as: share, over: first 28 days}
   regulars: {group: level, is: regular, over: first 56 days}
   ambassadors: {group: fan, is: FAN}
