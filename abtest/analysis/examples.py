@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abtest.analysis.example_logs import DAY_0, attribute_tables, open_units, read_example_log
@@ -69,7 +69,10 @@ def _by_end(cases: list[Case]) -> dict[int, list[Case]]:
 
 
 def _alone(metric: Metric) -> Metric:
-    """The metric as if its own unit were randomised; parts of units stay parts."""
+    """The metric as if its own unit were randomised; parts of units stay parts. A cap at a quantile is one of all units
+    together, of which an example knows nothing."""
+    if metric.cap is not None and metric.cap.of != "value":
+        metric = replace(metric, cap=None)
     return metric if metric.unit is None or metric.unit in FINER_UNITS else for_unit(metric, metric.unit)
 
 

@@ -32,6 +32,7 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     from abtest.language.canonical import metric_hash
     from abtest.language.explain import Explainer
     from abtest.language.project import pick_experiment
+    from abtest.language.words import told
 
     project = open_project(folder)
     found = pick_metric(project, metric)
@@ -42,9 +43,11 @@ def command(metric: str, unit_id: str | None, experiment: str | None, language: 
     unit = using[0].unit if using else unit
     spoken = language or project.language
     explainer = Explainer(spoken, project)
-    lines = [f"{found.title} ({found.name})"]
-    if found.description:
-        lines.append(f"  {found.description}")
+    title, description, cannot = (
+        told(getattr(found, key), found.translated, key, spoken) for key in ("title", "description", "cannot")
+    )
+    lines = [f"{title} ({found.name})", *([f"  {description}"] if description else [])]
+    lines += [f"  {explainer.say('cannot', text=cannot)}"] if cannot else []
     lines += [
         "",
         f"  {explainer.meaning(found, unit)}",

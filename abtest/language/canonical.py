@@ -40,7 +40,7 @@ from abtest.language.model import Column, Event, Experiment, Metric, Project, Ra
 _NOT_MEANING = frozenset({
     "title", "description", "owner", "tags", "examples", "version", "margin", "better", "name", "condition", "measure",
     "parts", "rank", "known", "among", "window", "cap", "group", "survey", "status", "use", "uses", "dimension", "phase",
-    "show", "part_of", "test",
+    "show", "part_of", "test", "cannot", "origin", "guardrail",
 })  # fmt: skip
 _DEFAULTS = {"clock": "date", "per_unit": "tick", "rolling": False, "tick": "day", "end": False}
 """What need not be said, so that later additions to the language leave older hashes alone."""
@@ -186,7 +186,7 @@ def canonical_metric(metric: Metric, events: Mapping[str, Event]) -> dict[str, A
     if metric.parts is not None:
         form["parts"] = [plain(_normal_part(p)) for p in metric.parts]
     if metric.rank is not None:
-        form["rank"] = [plain(normal(p)) for p in metric.rank.parts]
+        form["degrees" if metric.rank.degrees else "rank"] = [plain(normal(p)) for p in metric.rank.parts]
     if metric.funnel is not None:
         form["funnel"]["steps"] = [step.event for step in metric.funnel.steps]
     if metric.among is not None:

@@ -135,9 +135,15 @@ Condition = Compare | All | AnyOf | Not | AtLeast | Spread | Attribute
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How many of `parts` hold, as a number: the rung of a ladder."""
+    """How many of `parts` hold, as a number: the rung of a ladder. `degrees`: of 100 for all of them."""
 
     parts: tuple[Condition, ...]
+    degrees: bool = False
+
+    @property
+    def each(self) -> float:
+        """What a part counts."""
+        return 100 / len(self.parts) if self.degrees else 1
 
 
 def at_least_one(event: str, at: Span = (0, 0)) -> Compare:

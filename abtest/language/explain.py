@@ -152,12 +152,19 @@ class Explainer:
     def _group(self, metric: Metric, use: GroupUse) -> str:
         group = self._known(use)
         form = group.form if group is not None else None
-        if use.how == "rank":
+        if use.how in ("rank", "degrees"):
             if isinstance(form, Ladder):
-                named = [self.say("rank_level", level=name, n=n) for n, name in enumerate(levels(form))]
+                step = 1 if use.how == "rank" else 100 / len(form.rungs)
+                numbers = (self.clauses.number(round(step * n, 2)) for n in range(len(form.rungs) + 1))
+                named = [self.say("rank_level", level=x, n=n) for x, n in zip(levels(form), numbers, strict=True)]
                 return self.say("rank", group=use.group, levels=self.say("comma").join(named))
             parts = metric.rank.parts if metric.rank is not None else ()
-            return self.say("rank_spelled", group=use.group, of=len(parts), text=self.clauses.listed(parts))
+            return self.say(
+                "rank_spelled" if use.how == "rank" else "degrees_spelled",
+                group=use.group,
+                of=len(parts),
+                text=self.clauses.listed(parts),
+            )
         kind = "cell" if _is_cell(use) else "level"
         how = "is" if kind == "cell" and use.how != "share" else use.how
         if form is None:

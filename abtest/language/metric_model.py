@@ -7,6 +7,7 @@ from typing import Literal
 
 from abtest.language.conditions import Condition, Measure, Rank, Span, Where
 from abtest.language.source_model import nowhere
+from abtest.language.words import Translated, Wording
 from abtest.language.yaml import Text
 from abtest.problems import Place
 
@@ -126,10 +127,11 @@ class Funnel:
 
 @dataclass(frozen=True)
 class GroupUse:
-    """Which part of a group a metric is: one cell or rung (`is`), a rung and all above it, the rank, or the shares."""
+    """Which part of a group a metric is: one cell or rung (`is`), a rung and all above it, the rank, the rank
+    in degrees (the highest rung is 100), or the shares."""
 
     group: str
-    how: Literal["is", "at_least", "rank", "share"]
+    how: Literal["is", "at_least", "rank", "degrees", "share"]
     cell: str | None = None
 
 
@@ -153,7 +155,8 @@ class Cross:
 
 @dataclass(frozen=True)
 class Group:
-    """A partition of units. `timing` holds the `per`, `over` and `clock` that its metrics take over."""
+    """A partition of units. `timing` holds the `per`, `over` and `clock` that its metrics take over. `advice`: what to do
+    for the units of a cell or level, and for those whose cell is `unknown`."""
 
     name: str
     form: Ladder | Cross
@@ -162,6 +165,10 @@ class Group:
     title: str = ""
     description: str | None = None
     place: Place = field(default_factory=nowhere, compare=False)
+    cannot: str | None = None
+    origin: str | None = None
+    advice: tuple[tuple[str, Wording], ...] = ()
+    translated: Translated = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -260,6 +267,7 @@ class Metric:
     `measure` (amount, quantile, survey), `parts` (ratio: numerator and denominator), `rank` (group as rank), `funnel`
     or `column`.
 
+    `cannot`: what it does not tell; `origin`: whose definition it is; `guardrail`: the metric that should stand beside it.
     `known`: the value is missing for units for whom this does not hold (cells of a cross). `part_of`: the metric of
     which this is one part, such as a step of a funnel; nobody wrote it.
     """
@@ -296,6 +304,10 @@ class Metric:
     show: Literal["histogram", "dose"] | None = None
     title: str = ""
     description: str | None = None
+    cannot: str | None = None
+    origin: str | None = None
+    guardrail: str | None = None
+    translated: Translated = field(default=(), compare=False)
     owner: str | None = None
     version: int | None = None
     status: Literal["draft", "certified", "deprecated"] | None = None

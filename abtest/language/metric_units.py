@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language import values
-from abtest.language.conditions import Atom, Compare, Measure, Rank, mapped
+from abtest.language.conditions import Atom, Compare, Measure, mapped
 from abtest.language.measures import TIME_UNITS
 from abtest.language.model import Column, Event, Margin, Metric, Property, RatioPart, Source
 from abtest.problems import Place, Problems, quoted
@@ -129,7 +129,9 @@ def with_units(metric: Metric, events: Mapping[str, Event], sources: Mapping[str
     if metric.condition is not None:
         changed = replace(changed, condition=mapped(metric.condition, completed))
     if metric.rank is not None:
-        changed = replace(changed, rank=Rank(tuple(mapped(p, completed) for p in metric.rank.parts)))
+        changed = replace(
+            changed, rank=replace(metric.rank, parts=tuple(mapped(p, completed) for p in metric.rank.parts))
+        )
     if metric.known is not None:
         changed = replace(changed, known=mapped(metric.known, completed))
     if metric.among is not None and metric.among.condition is not None:

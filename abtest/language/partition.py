@@ -51,9 +51,9 @@ def on_level(ladder: Ladder, level: int) -> Condition:
     return All((at_least(ladder, level), Not(at_least(ladder, level + 1))))
 
 
-def rank(ladder: Ladder) -> Rank:
-    """The level as a number: how many levels are reached."""
-    return Rank(tuple(at_least(ladder, level) for level in range(1, len(ladder.rungs) + 1)))
+def rank(ladder: Ladder, degrees: bool = False) -> Rank:
+    """The level as a number: how many levels are reached, or of 100 degrees."""
+    return Rank(tuple(at_least(ladder, level) for level in range(1, len(ladder.rungs) + 1)), degrees)
 
 
 def cells_of(letters: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,8 +160,8 @@ def _meaning(use: GroupUse, group: Group) -> dict[str, object]:
         cell = cell_of(use, group) or letters
         return {"condition": in_cell(form, cell), "known": known(form), "group": replace(use, cell=cell)}
     names = levels(form)
-    if use.how == "rank":
-        return {"rank": rank(form)}
+    if use.how in ("rank", "degrees"):
+        return {"rank": rank(form, use.how == "degrees")}
     if use.how == "share":
         return {"condition": at_least(form, 1)}
     level = names.index(cell_of(use, group) or form.otherwise)

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from abtest.language import values
 from abtest.language.canonical import events_of
-from abtest.language.catalogue import from_catalogue
 from abtest.language.conditions import Condition, Rank
 from abtest.language.fields import Fields
 from abtest.language.lock import read_locks
@@ -24,6 +23,7 @@ from abtest.language.read_surveys import read_survey
 from abtest.language.resolve_experiment import resolve_experiment
 from abtest.language.resolve_metrics import resolve_events, resolve_metric
 from abtest.language.suggest import did_you_mean, distance
+from abtest.language.uses import Declared, use_catalogue
 from abtest.language.yaml import MAX_BYTES, Map, Node, Text, read_yaml
 from abtest.problems import Place, Problem, Problems, UserError, quoted
 from abtest.shipped import languages
@@ -35,7 +35,7 @@ ROOT_FILES = ("abtest.yml", "project.yml")
 FOLDERS = ("metrics", "experiments", "sources", "events")
 MAX_FILES = 500
 MAX_PROBLEMS = 500
-_NAMES = frozenset({"E201", "E202", "E203", "E204", "E210", "E405", "E417", "W374", "W420"})
+_NAMES = frozenset({"E201", "E202", "E203", "E204", "E208", "E209", "E210", "E405", "E417", "W374", "W420"})
 _TOP_KEY = re.compile(r"""^(?:['"]?)([A-Za-z_]\w*)(?:['"]?)\s*:""", re.MULTILINE)
 MAX_METRICS = 500
 
@@ -140,6 +140,7 @@ class _Reader:
         self.sections: dict[str, dict[str, tuple[Text, Node]]] = {s: {} for s in SECTIONS}
         self.experiments: dict[str, Experiment] = {}
         self.broken: dict[str, set[str]] = {s: set() for s in SECTIONS}
+        self.uses: dict[tuple[str, str], str] = {}
         self.files: list[str] = []
         self.unreadable = False
 
@@ -210,14 +211,16 @@ class _Reader:
 
     def project(self) -> Project:
         """Everything read so far, with its names resolved."""
-        name, timezone, data, min_cell, default_adjust, language = self._settings()
+        name, timezone, data, min_cell, default_adjust, language, catalogue = self._settings()
         sources: dict[str, Source] = self._read("sources", read_source)
         raw_events: dict[str, Event] = self._read("events", read_event)
         self._count_metrics()
+        raw_events |= self._catalogue(sources, raw_events, catalogue)
         surveys: dict[str, Survey] = self._read("surveys", read_survey)
         groups: dict[str, Group] = self._read("groups", read_group)
         context = Context(groups, surveys, frozenset(self.broken["groups"] | self.broken["surveys"]))
-        raw_metrics: dict[str, Metric] = self._read("metrics", lambda n, v, p: self._metric(n, v, p, context))
+        raw_metrics: dict[str, Metric] = self._read("metrics", lambda n, v, p: read_metric(n, v, p, context))
+        raw_metrics = {n: replace(m, uses=self.uses.get(("metrics", n))) for n, m in raw_metrics.items()}
         broken_sources = frozenset(self.broken["sources"])
         places = {
             (f"{name}{suffix}", key.value): inner.place
@@ -282,14 +285,17 @@ class _Reader:
             warnings=tuple(str(w) for w in self.problems.warnings), locks=locks, language=language,
         )  # fmt: skip
 
-    def _metric(self, name: str, node: Node, problems: Problems, context: Context) -> Metric | None:
-        """One metric; with `uses`, an entry of the catalogue whose keys it overrides."""
-        if isinstance(node, Map) and node.get("uses") is not None:
-            merged = from_catalogue(name, node, problems)
-            metric = None if merged is None else read_metric(name, merged, problems, context)
-            uses = node.get("uses")
-            return None if metric is None else replace(metric, uses=uses.value if isinstance(uses, Text) else None)
-        return read_metric(name, node, problems, context)
+    def _catalogue(self, sources: dict[str, Source], events: dict[str, Event], node: Map | None) -> dict[str, Event]:
+        """Put entries of the catalogue in the place of what uses them; the events that its map joins to one."""
+        constants = (s.event_constant for s in sources.values() if s.event_constant is not None)
+        known = {c: Event(c, "", (c,)) for c in constants} | events
+        broken = frozenset(self.broken["events"] | self.broken["sources"])
+        used = use_catalogue(self.sections, node, Declared(known, sources, broken), self.problems)
+        self.sections = used.sections
+        self.uses = used.names
+        for section, names in used.broken.items():
+            self.broken[section] |= names
+        return used.events
 
     def _count_metrics(self) -> None:
         metrics = self.sections["metrics"]
@@ -298,7 +304,7 @@ class _Reader:
             self.problems.error("E105", f"{len(metrics)} metrics; at most {MAX_METRICS} are read", first.place)
             self.sections["metrics"] = dict(list(metrics.items())[:MAX_METRICS])
 
-    def _settings(self) -> tuple[str, str, str, int, int, str]:
+    def _settings(self) -> tuple[str, str, str, int, int, str, Map | None]:
         entries = tuple(self.sections["project"].values())
         place = entries[0][0].place if entries else Place("", 1, 1)
         fields = Fields(Map(entries, place), "project", self.problems)
@@ -316,13 +322,14 @@ class _Reader:
             min_cell = 10 if given is None else max(1, given)
             inner.done()
         language = fields.choice("language", languages()) or "en"
+        catalogue = fields.map("catalogue")
         if fields.choice("week_starts", ("monday", "sunday")) == "sunday":
             message = "weeks start on Monday here (ISO 8601)"
             self.problems.error("E122", message, fields.place("week_starts"), "Write  week_starts: monday")
         given = fields.read("default_adjust", values.day_count_or_none)
         default_adjust = DEFAULT_ADJUST if given is None else given
         fields.done(("engine", "uses"))
-        return name, timezone, data, min_cell, default_adjust, language
+        return name, timezone, data, min_cell, default_adjust, language, catalogue
 
     def _read(self, section: str, reader: Callable[[str, Node, Problems], T | None]) -> dict[str, T]:
         """Every definition of a section that can be read without a mistake that hides its meaning."""

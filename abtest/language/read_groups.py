@@ -8,9 +8,11 @@ from abtest.language import values
 from abtest.language.conditions import All, AnyOf, Compare, Condition, walk
 from abtest.language.fields import Fields
 from abtest.language.model import Cross, Group, Ladder, Written
-from abtest.language.partition import cells_of
+from abtest.language.partition import cells_of, levels
 from abtest.language.read_conditions import condition_node
 from abtest.language.read_metrics import read_timing
+from abtest.language.suggest import did_you_mean
+from abtest.language.words import Wording, Words
 from abtest.language.yaml import Map, Node, Text
 from abtest.problems import Problem, Problems, quoted
 
@@ -31,7 +33,9 @@ def read_group(name: str, node: Node, problems: Problems) -> Group | None:
         return None
     fields = Fields(node, what, problems)
     timing = read_timing(fields, problems)
-    title, description = fields.text("title"), fields.text("description")
+    words = Words(fields, problems)
+    title, description, cannot = words.text("title"), words.text("description"), words.text("cannot")
+    advice, origin = words.listed("advice"), fields.text("origin")
     ladder, cross = fields.map("ladder"), fields.map("cross")
     written: list[Written] = []
     form: Ladder | Cross | None = None
@@ -50,8 +54,31 @@ def read_group(name: str, node: Node, problems: Problems) -> Group | None:
     fields.done()
     if form is None:
         return None
+    _check_advice(advice, form, fields, problems)
     label = title or name.replace("_", " ").capitalize()
-    return Group(name, form, timing, tuple(written), label, description, node.place)
+    return Group(
+        name, form, timing, tuple(written), label, description, node.place, cannot, origin, advice, words.translated
+    )
+
+
+UNKNOWN = "unknown"
+"""Of units with a letter that nobody knows: what to do for them is advice of its own."""
+
+
+def _check_advice(
+    advice: tuple[tuple[str, Wording], ...], form: Ladder | Cross, fields: Fields, problems: Problems
+) -> None:
+    """Advice is for the cells or levels that there are."""
+    if isinstance(form, Ladder):
+        known, what = levels(form), "level"
+    else:
+        known, what = (*cells_of(tuple(letter for letter, _ in form.letters)), UNKNOWN), "cell"
+    for name, _ in advice:
+        if name not in known:
+            node = fields.map("advice")
+            place = next((k.place for k, _ in node or () if k.value == name), fields.place("advice"))
+            hint = did_you_mean(name, known, f"{what.capitalize()}s")
+            problems.error("E122", f"{fields.what}: advice for no {what} {quoted(name)}", place, hint)
 
 
 def _ladder(node: Map, fields: Fields, problems: Problems, written: list[Written]) -> Ladder | None:

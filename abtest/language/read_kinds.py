@@ -292,7 +292,7 @@ def _group(fields: Fields, problems: Problems, written: list[Written]) -> dict[s
         )
         return None
     if keys[0] == "as":
-        how: Any = fields.choice("as", ("rank", "share"))
+        how: Any = fields.choice("as", ("rank", "degrees", "share"))
         use = None if how is None or name is None else GroupUse(name, how)
     else:
         cell = fields.text(keys[0])

@@ -35,6 +35,7 @@ from abtest.language.statistical_tests import TESTS
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
+from abtest.language.words import Words
 from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Place, Problems, quoted
 
@@ -81,6 +82,7 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
     immature: Any = fields.choice("immature", ("drop", "keep")) or "drop"
     show: Any = fields.choice("show", ("histogram", "dose"))
     status: Any = fields.choice("status", ("draft", "certified", "deprecated"))
+    words = Words(fields, problems)
     among = _among(fields, written)
     adjust = _adjust(fields, problems)
     metric = Metric(
@@ -104,8 +106,12 @@ def read_metric(name: str, node: Node, problems: Problems, context: Context = Co
         test=fields.choice("test", TESTS),
         immature=immature,
         show=show,
-        title=fields.text("title") or name.replace("_", " ").capitalize(),
-        description=fields.text("description"),
+        title=words.text("title") or name.replace("_", " ").capitalize(),
+        description=words.text("description"),
+        cannot=words.text("cannot"),
+        translated=words.translated,
+        origin=fields.text("origin"),
+        guardrail=fields.text("guardrail"),
         owner=fields.text("owner"),
         version=fields.read("version", values.whole),
         status=status,
@@ -177,11 +183,11 @@ def _on_group(metric: Metric, fields: Fields, problems: Problems, context: Conte
             problems.error("E204", f"no group {quoted(use.group)}", fields.place("group"), hint)
         return None
     ladder = isinstance(group.form, Ladder)
-    if use.how in ("rank", "at_least") and not ladder:
+    if use.how in ("rank", "degrees", "at_least") and not ladder:
         hint = (
             "Write  is: " + "".join(letter for letter, _ in group.form.letters) if isinstance(group.form, Cross) else ""
         )
-        place = fields.place("as" if use.how == "rank" else "at_least")
+        place = fields.place("at_least" if use.how == "at_least" else "as")
         problems.error("E318", f"{fields.what}: the cells of {use.group} have no order", place, hint)
         return None
     if use.cell is not None and cell_of(use, group) is None:

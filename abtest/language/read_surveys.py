@@ -12,6 +12,7 @@ from abtest.language.fields import Fields
 from abtest.language.model import Survey
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
+from abtest.language.words import Words
 from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Problems, quoted
 
@@ -37,8 +38,9 @@ def read_survey(name: str, node: Node, problems: Problems) -> Survey | None:
     backwards = tuple(t.value for t in fields.texts("reversed"))
     need = fields.read("need", values.whole)
     take: Any = fields.choice("take", ("last", "first", "mean")) or "last"
-    fields.text("title")
-    fields.text("description")
+    words = Words(fields, problems)
+    title, description, cannot = words.text("title"), words.text("description"), words.text("cannot")
+    questions, origin = words.listed("questions"), fields.text("origin")
     fields.done()
     if (one is None) == (not items):
         problems.error(
@@ -58,6 +60,7 @@ def read_survey(name: str, node: Node, problems: Problems) -> Survey | None:
     survey = Survey(
         name, source, columns, bool(items), kind, bounds[0], bounds[1], labels, top, label, backwards,
         need if need is not None else math.ceil(2 * len(columns) / 3) if items else 1, take, node.place,
+        title or name.replace("_", " ").capitalize(), description, cannot, origin, questions, words.translated,
     )  # fmt: skip
     return survey if _fits(survey, fields, problems) else None
 
@@ -76,6 +79,10 @@ def _fits(survey: Survey, fields: Fields, problems: Problems) -> bool:
     if survey.score == "top" and not 1 <= survey.top < points:
         message = f"{what}: top {survey.top} of {points} answers is everybody or nobody"
         problems.error("E319", message, fields.place("score"), "Example:  score: top 2")
+    for question, _ in survey.questions:
+        if question not in survey.columns:
+            hint = did_you_mean(question, survey.columns, "Asked")
+            problems.error("E319", f"{what}: {quoted(question)} of `questions` is not asked", fields.place("questions"), hint)  # fmt: skip
     if not survey.items:
         for key in ("reversed", "need"):
             if fields.has(key):

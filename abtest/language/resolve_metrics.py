@@ -14,7 +14,6 @@ from abtest.language.conditions import (
     Attribute,
     Compare,
     Measure,
-    Rank,
     mapped_atoms,
     row_tests,
     walk,
@@ -186,7 +185,7 @@ def _with_answers(metric: Metric, events: Mapping[str, Event]) -> Metric:
     if metric.measure is not None:
         fields["measure"] = with_atoms(metric.measure, changed)
     if metric.rank is not None:
-        fields["rank"] = Rank(tuple(mapped_atoms(p, changed) for p in metric.rank.parts))
+        fields["rank"] = replace(metric.rank, parts=tuple(mapped_atoms(p, changed) for p in metric.rank.parts))
     if metric.parts is not None:
         fields["parts"] = (part(metric.parts[0]), part(metric.parts[1]))
     if metric.among is not None and metric.among.condition is not None:

@@ -55,6 +55,8 @@ _TIMING = {
     "over": s.WINDOW, "per": s.PERIOD, "clock": s.one_of(*CLOCKS), "starting_at": s.ID, "within": s.DAYS,
 }  # fmt: skip
 _FUNNEL = {"within": s.DURATION, "from": s.one_of("exposure", "first step"), "same": s.ID, "different": s.ID}
+_NAMES = {"events": s.names(s.one_or_more(s.ID, 1)), "sources": s.names(s.ID)}
+_TOLD = {"title": s.WORDS, "description": s.WORDS, "cannot": s.WORDS, "origin": s.PROSE}
 _ROLE = s.either(
     s.ID,
     {"type": "array", "items": s.either(s.ID, named(ref("use"))), "minItems": 1},
@@ -64,8 +66,9 @@ _ROLE = s.either(
 MAPS: dict[str, dict[str, Shape]] = {
     "project": {
         "name": s.PROSE, "timezone": s.ZONE, "data": s.FOLDER, "privacy": ref("privacy"), "language": s.one_of(*languages()),
-        "week_starts": s.one_of("monday"), "default_adjust": s.DAYS_OR_NONE,
+        "week_starts": s.one_of("monday"), "default_adjust": s.DAYS_OR_NONE, "catalogue": ref("catalogue"),
     },
+    "catalogue": _NAMES,
     "privacy": {"min_cell": s.WHOLE},
     "source": {
         "kind": s.one_of(*get_args(SourceKind)), "files": s.one_or_more(s.FILE, 1), "event": s.LOGGED,
@@ -86,8 +89,8 @@ MAPS: dict[str, dict[str, Shape]] = {
     },
     "survey": {
         "source": s.ID, "answer": s.ID, "items": s.one_or_more(s.ID, 1), "scale": s.SCALE, "score": s.SCORE,
-        "reversed": s.one_or_more(s.ID), "need": s.WHOLE, "take": s.one_of("last", "first", "mean"), "title": s.PROSE,
-        "description": s.PROSE,
+        "reversed": s.one_or_more(s.ID), "need": s.WHOLE, "take": s.one_of("last", "first", "mean"), **_TOLD,
+        "questions": s.WORDS_BY_NAME, "uses": ref("uses_survey"), "sources": _NAMES["sources"],
     },
     "group": {
         "ladder": {**named(CONDITION), "minProperties": 1, "maxProperties": 20}, "otherwise": s.ID,
@@ -97,17 +100,17 @@ MAPS: dict[str, dict[str, Shape]] = {
             "minProperties": 1, "maxProperties": 4,
         },
         "names": {"type": "object", "patternProperties": {"^[A-Z_]{1,4}$": s.PROSE}, "additionalProperties": False},
-        **_TIMING, "title": s.PROSE, "description": s.PROSE,
+        **_TIMING, **_TOLD, "advice": s.WORDS_BY_NAME, "uses": ref("uses_group"), **_NAMES,
     },
     "metric": {
         "did": CONDITION, "amount": s.EXPRESSION, "ratio": s.either(s.RATIO_IN_SHORT, ref("ratio")),
         "quantile": ref("quantile"), "funnel": s.either(s.STEPS_IN_SHORT, ref("funnel")), "time_to": CONDITION,
         "group": s.ID, "survey": s.ID, "retention": CONDITION, "churn": s.ID, "column": s.COLUMN, "uses": ref("uses"),
-        "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
+        "is": s.LOGGED, "at_least": s.ID, "as": s.one_of("rank", "degrees", "share"), "day": s.DAY_NUMBER, "days": s.DAY_RANGE,
         "from_day": s.DAY_NUMBER, "silent": s.DAYS, **_TIMING, "value": s.FOLD, "missing": s.MISSING, "cap": s.CAP,
         "show": s.one_of("histogram", "dose"), "test": s.one_of(*TESTS), "from": _FUNNEL["from"], "same": s.ID, "different": s.ID,
         "immature": s.one_of("drop", "keep"), "unit": s.ID, "among": s.EXPRESSION, "adjust": s.ADJUST,
-        "better": s.one_of("higher", "lower"), "margin": s.MARGIN, "title": s.PROSE, "description": s.PROSE,
+        "better": s.one_of("higher", "lower"), "margin": s.MARGIN, **_TOLD, "guardrail": s.ID, **_NAMES,
         "owner": s.PROSE, "tags": s.one_or_more(s.PROSE), "version": s.WHOLE,
         "status": s.one_of("draft", "certified", "deprecated"), "use": s.PROSE, "dimension": s.PROSE, "phase": s.PROSE,
         "examples": {"type": "array", "items": ref("example")},
@@ -146,14 +149,14 @@ MAPS: dict[str, dict[str, Shape]] = {
 """The keys of each map, by the name of the map. Sections and names that people choose are not keys."""
 
 REQUIRED: dict[str, tuple[str, ...]] = {
-    "source": ("kind", "files", "units"), "time": ("from",), "survey": ("source", "scale", "score"), "ratio": ("of", "to"),
+    "source": ("kind", "files", "units"), "time": ("from",), "ratio": ("of", "to"),
     "quantile": ("of", "at", "across"), "funnel": ("steps",), "example": ("expect",),
     "experiment": ("experiment", "unit", "exposure", "variants", "baseline", "metrics"), "exposure": ("source",),
     "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",), "drivers": ("of", "by"),
 }  # fmt: skip
 
 _WORDS = (
-    "title", "description", "owner", "tags", "version", "status", "use", "dimension", "phase", "examples", "better",
+    "title", "description", "cannot", "origin", "guardrail", "owner", "tags", "version", "status", "use", "dimension", "phase", "examples", "better",
     "margin", "unit", "among", "adjust", "test",
 )  # fmt: skip
 _WINDOW = ("over", "clock", "immature")
@@ -226,7 +229,9 @@ def _closed(name: str, keys: tuple[str, ...] | None = None, required: tuple[str,
 
 
 def _definitions() -> dict[str, Shape]:
-    plain = ("privacy", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates")
+    plain = (
+        "privacy", "catalogue", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates",
+    )  # fmt: skip
     experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers", "target")
     return {
         **{name: _closed(name) for name in plain + experiment},
@@ -235,11 +240,11 @@ def _definitions() -> dict[str, Shape]:
         "columns_of_answers": {**_closed("columns"), "additionalProperties": s.LOGGED, "propertyNames": s.ID},
         "event": s.either(s.LOGGED, {"type": "array", "items": s.LOGGED}, _closed("event")),
         "survey": _survey(),
-        "group": {"oneOf": [_group("ladder", ("otherwise", "climb")), _group("cross", ("names",))]},
+        "group": _group_or_used(),
         "condition": _condition(),
         **{f"metric_{key}": _key("metric", key) for key in MAPS["metric"]},
         "metric": _any_metric(),
-        "uses": {"anyOf": _catalogue()},
+        **{f"uses{of}": {"anyOf": _catalogue(section)} for of, section in _USES.items()},
         "decide": _decide(),
     }
 
@@ -297,13 +302,22 @@ def _source() -> Shape:
 
 
 def _survey() -> Shape:
-    """One question, or several items of one scale; two keys belong to items."""
+    """One question, or several items of one scale; two keys belong to items. With `uses`, any of them may be there."""
     one = {"required": ["answer"], "properties": {"items": False, "reversed": False, "need": False}}
-    return {**_closed("survey"), "oneOf": [one, {"required": ["items"], "properties": {"answer": False}}]}
+    own: Shape = {"required": ["source", "scale", "score"], "properties": {"sources": False}}
+    own["oneOf"] = [one, {"required": ["items"], "properties": {"answer": False}}]
+    return {**_closed("survey"), "if": {"required": ["uses"]}, "then": {}, "else": own}
+
+
+def _group_or_used() -> Shape:
+    """With `uses` a group of the catalogue, else a ladder or a cross."""
+    used = {**_closed("group"), "not": {"required": ["ladder", "cross"]}}
+    forms = [_group("ladder", ("otherwise", "climb")), _group("cross", ("names",))]
+    return {"if": {"type": "object", "required": ["uses"]}, "then": used, "else": {"oneOf": forms}}
 
 
 def _group(form: str, own: tuple[str, ...]) -> Shape:
-    keys = (form, *own, *_TIMING, "title", "description")
+    keys = (form, *own, *_TIMING, *_TOLD, "advice")
     return _closed("group", keys, (form, "otherwise") if form == "ladder" else (form,))
 
 
@@ -354,10 +368,13 @@ def _used_metric() -> Shape:
     return {"type": "object", "properties": every, "additionalProperties": False, "oneOf": [none, *written]}
 
 
-def _catalogue() -> list[Shape]:
-    """Every metric that ships with the package, with its own description."""
+_USES = {"": "metrics", "_group": "groups", "_survey": "surveys"}
+
+
+def _catalogue(section: str) -> list[Shape]:
+    """Every metric (group, survey) that ships with the package, with its own description."""
     found = []
-    for name, entry in entries().items():
+    for name, entry in entries(section).items():
         text = _text(entry, "description") or _text(entry, "title") or name
         found.append({"const": f"{PREFIX}{name}", "description": text})
     return found
@@ -365,6 +382,8 @@ def _catalogue() -> list[Shape]:
 
 def _text(entry: Map, key: str) -> str:
     node = entry.get(key)
+    if isinstance(node, Map):
+        node = node.get("en")
     return node.value if isinstance(node, Text) else ""
 
 

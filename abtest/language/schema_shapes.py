@@ -48,7 +48,13 @@ def one_or_more(item: Shape, least: int = 0) -> Shape:
 
 
 PROSE: Shape = {"type": ["string", "number"]}
-"""Written for people: a title, an owner."""
+"""Written for people: an owner, a tag."""
+WORDS: Shape = either(
+    PROSE,
+    {"type": "object", "properties": {"en": PROSE, "nl": PROSE}, "required": ["en"], "additionalProperties": False},
+)
+"""Written for people, in English alone or in each language."""
+WORDS_BY_NAME: Shape = {"type": "object", "additionalProperties": WORDS}
 LOGGED: Shape = {"type": ["string", "number", "boolean"]}
 """What stands in the exported files: names of columns and events, keys, codes."""
 KEY: Shape = {"type": ["string", "number", "boolean", "null"]}
@@ -118,3 +124,12 @@ WHEN = either(
     },
 )
 GIVEN: Shape = {"type": "object", "patternProperties": {f"^{ATTRIBUTE}$": LOGGED}, "additionalProperties": False}
+
+
+def names(own: Shape) -> Shape:
+    """A map from words of the catalogue (`like`, `purchase.revenue`) to the project's own names."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"},
+        "additionalProperties": own,
+    }

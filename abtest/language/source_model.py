@@ -10,6 +10,7 @@ from datetime import date
 from typing import Literal
 
 from abtest.language.conditions import Where
+from abtest.language.words import Translated, Wording
 from abtest.language.yaml import Text
 from abtest.problems import Place
 
@@ -114,7 +115,7 @@ class Survey:
 
     `low`, `high`: the scale of numbers; `labels`: the scale of words, in order. `score`: "mean", "nps", "top" (the
     `top` best answers count 1) or "share" (of `label`). `need` of the items must be answered. `take`: which answer of
-    a unit counts within the window.
+    a unit counts within the window. `questions`: what each of the columns asked.
     """
 
     name: str
@@ -131,6 +132,12 @@ class Survey:
     need: int = 1
     take: Literal["last", "first", "mean"] = "last"
     place: Place = field(default_factory=nowhere, compare=False)
+    title: str = field(default="", compare=False)
+    description: str | None = field(default=None, compare=False)
+    cannot: str | None = field(default=None, compare=False)
+    origin: str | None = field(default=None, compare=False)
+    questions: tuple[tuple[str, Wording], ...] = field(default=(), compare=False)
+    translated: Translated = field(default=(), compare=False)
 
     @property
     def event(self) -> str:

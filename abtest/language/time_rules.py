@@ -243,9 +243,13 @@ def check_looks_back(condition: Condition, metric: Metric, piece: Written, probl
             return
     check_back(atoms_of(condition), metric, piece, problems)
     trends = [c for c in walk(condition) if isinstance(c, Compare) and _is_trend(c)]
-    if not trends or len(problems.found) > found or any(isinstance(c, Attribute) for c in walk(condition)):
+    if not trends or len(problems.found) > found:
         return
-    if zero_truth(condition, metric.per or metric.window.days or 1):
+    # In the list form a floor is another item than the trend, and an attribute no floor.
+    whole = metric.condition
+    if whole is None or all(part != condition for part in walk(whole)):
+        whole = condition
+    if zero_truth(whole, metric.per or metric.window.days or 1, lambda _: True):
         earlier = next(a for m in (trends[0].left, trends[0].right) for a in m.atoms if a.ago)
         ago = piece.text.value[earlier.at[0] : earlier.at[1]]
         problems.error(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from abtest.language.conditions import Attribute, Measure
+from abtest.language.conditions import Attribute, Measure, Rank
 from abtest.language.model import Part
 from abtest.language.silence import OPERATORS, zero_truth
 from abtest.metrics import calendar
@@ -219,8 +219,14 @@ def _streak(joined: Any, streak: str, blocks: Any, zero: Any) -> Any:
 def value_of(joined: Any, x: Any, task: Task, prefix: str, streak: str | None, lookup: Lookup) -> tuple[Any, ...]:
     """The unit's value(s) as float64 from the joined aggregates (NULL for silent units); eligibility is not judged.
 
-    `x` is where the unit's counting starts.
+    `x` is where the unit's counting starts. Levels are counted as whole numbers and become degrees here, at the end.
     """
+    values = _values_of(joined, x, task, prefix, streak, lookup)
+    part = task.parts[0]
+    return (values[0] * part.each, *values[1:]) if isinstance(part, Rank) and part.degrees else values
+
+
+def _values_of(joined: Any, x: Any, task: Task, prefix: str, streak: str | None, lookup: Lookup) -> tuple[Any, ...]:
     import ibis
 
     chain, metric = task.chain, task.metric

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from abtest.language.canonical import metric_hash
-from abtest.language.catalogue import entries
-from abtest.language.model import Fold, Metric, Project, Window
+from abtest.language.model import Fold, Project, Window
 
 from .projects import FILES, read, said
-from .whole_language import WHOLE
 
 OVERRIDES = {
     "same": "{uses: abtest/engaged_weeks}",
@@ -99,12 +97,22 @@ def test_what_is_wrong_with_an_override_stands_where_it_is_written(tmp_path: Pat
     ]
 
 
-def test_every_entry_can_be_used(tmp_path: Path) -> None:
-    """With the events that it speaks of, an entry is a definition without a complaint."""
-    text = "metrics:\n" + "".join(f"  own_{name}: {{uses: abtest/{name}}}\n" for name in entries())
-    own = {"metrics/uses.yml": text, "metrics/plain.yml": "events: {app_open_2: {event: x, source: app}}\n"}
-    found, problems = read(tmp_path, {**WHOLE, **own})
-    missing = [p for p in problems.errors if p.code not in ("E201", "E204")]
-    assert missing == []
-    used: list[Metric] = [m for m in found.metrics.values() if m.uses]
-    assert len(used) >= 10
+def test_words_of_any_kind_leave_the_definition_alone(tmp_path: Path) -> None:
+    """Neither words about a metric nor those of its survey count as its meaning."""
+    survey = "surveys:\n  nps: {source: form, answer: q1, scale: 0-10, score: nps%s}\nmetrics:\n  s: {survey: nps%s}\n"
+    log = (
+        FILES["abtest.yml"] + "  form: {kind: answers, files: f.csv, units: {user: id}, columns: {time: at, q1: q1}}\n"
+    )
+    told = (
+        ", title: {en: A, nl: B}, cannot: C, questions: {q1: Q}",
+        ", cannot: {en: A, nl: B}, origin: me, guardrail: s",
+    )
+    hashes = set()
+    for number, words in enumerate((("", ""), told)):
+        files = {**FILES, "abtest.yml": log, "metrics/s.yml": survey % words}
+        found, problems = read(tmp_path / str(number), files)
+        assert said(problems) == ""
+        hashes.add(metric_hash(found.metrics["s"], found.events))
+    assert len(hashes) == 1
+    assert found.metrics["s"].translated == (("nl", "cannot", "B"),)
+    assert [(q, w.en) for q, w in found.surveys["nps"].questions] == [("q1", "Q")]

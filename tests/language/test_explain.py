@@ -298,7 +298,8 @@ def test_every_phrase_is_said_somewhere(monkeypatch: pytest.MonkeyPatch) -> None
     for text in CONDITIONS:
         Explainer().condition(parse_condition(text))
     families = {"starting_at_ratio", "units", "lengths", "spread", "compare", "compare_measures", "counts", "number"}
-    stamps = {"version_owner", "version", "owner", "no_version", "deprecated_use", "status", "cluster"}
+    stamps = {"version_owner", "version", "owner", "no_version", "deprecated_use", "status", "cluster", "cannot"}
+    families |= {"degrees_spelled"}  # as `rank_spelled`
     unsaid = {k for k in phrases(load("en")) if k not in said and k[0] not in families | stamps}
     assert unsaid == {("decimal",)}
 

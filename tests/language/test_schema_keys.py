@@ -20,7 +20,7 @@ from .projects import read
 from .whole_language import EVENTS, METRICS, PROJECT, WHOLE
 
 MAP_OF = {
-    r"project": "project", r"privacy": "privacy", r"source \w+": "source", r"columns of source \w+": "columns",
+    r"project": "project", r"privacy": "privacy", r"catalogue": "catalogue", r"source \w+": "source", r"columns of source \w+": "columns",
     r"time": "time", r"property \w+": "property", r"event \w+": "event", r"survey \w+": "survey", r"group \w+": "group",
     r"metric \w+": "metric", r"ratio of metric \w+": "ratio", r"quantile of metric \w+": "quantile",
     r"funnel of metric \w+": "funnel", r"the condition of .*": "condition", r"an example of metric \w+": "example",
@@ -76,7 +76,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
 
 def test_every_map_has_the_keys_that_its_reader_asks_for(heard: Heard) -> None:
     asked = dict(heard.keys)
-    asked["metric"] = asked["metric"] | {"uses"}  # read before the metric, with the catalogue
+    for name, maps in (("metric", ("events", "sources")), ("group", ("events", "sources")), ("survey", ("sources",))):
+        asked[name] = asked[name] | {"uses", *maps}  # read before the definition, with the catalogue
     assert {name: sorted(keys) for name, keys in asked.items()} == {n: sorted(keys) for n, keys in MAPS.items()}
 
 
@@ -96,14 +97,23 @@ def test_no_reader_of_maps_is_unknown_here() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fields":
                 found.add(ast.unparse(node.args[1]))
     fixed = {text.strip("'") for text in found if text.startswith("'")}
-    assert fixed == {"project", "privacy", "time", "exposure", "dates", "population", "plan", "correct", "drivers"} | {
-        "metrics of the experiment"
-    }
+    assert fixed == {
+        "project",
+        "privacy",
+        "catalogue",
+        "time",
+        "exposure",
+        "dates",
+        "population",
+        "plan",
+        "correct",
+        "drivers",
+    } | {"metrics of the experiment"}
     assert found - {repr(text) for text in fixed} == {
         "what",  # source, event, survey, group, metric, experiment
         "f'columns of {fields.what}'", "f'property {key.value}'", "f'variant {key.value}'", "f'decide {key.value}'",
         "f'{role} {key.value}'", "f'ratio of {fields.what}'", "f'quantile of {fields.what}'",
-        "f'funnel of {fields.what}'", "f'the condition of {what}'", "f'an example of {what}'",
+        "f'funnel of {fields.what}'", "f'{ONE_OF[section]} {name}'", "f'the condition of {what}'", "f'an example of {what}'",
     }  # fmt: skip
     assert {map_of(text) for text in fixed} <= set(MAPS)
 
@@ -119,7 +129,7 @@ def test_definitions_take_the_keys_of_their_map() -> None:
     assert set(whole["experiment_file"]["properties"]) == set(MAPS["experiment"])
     for name in ("metric", "condition", "group", "event"):
         forms = whole[name].get("oneOf") or whole[name].get("anyOf") or []
-        if name == "metric":
+        if name in ("metric", "group"):
             forms = [whole[name]["then"], *whole[name]["else"]["oneOf"]]
         assert set().union(*(form.get("properties", {}) for form in forms)) == set(MAPS[name])
         assert all(form["additionalProperties"] is False for form in forms if "properties" in form)
@@ -152,6 +162,7 @@ ADDED = {
     "better": ["higher"], "margin": ["2%"], "cap": ["500"], "missing": ["zero"], "adjust": ["none"],
     "test": ["welch", "score", "woodruff", "delta", "rmst"],
     "immature": ["drop"], "show": ["histogram", "dose"], "title": ["x"], "description": ["x"], "owner": ["x"],
+    "cannot": ["x"], "origin": ["x"], "guardrail": ["spending"],
     "status": ["draft"], "use": ["listed"], "dimension": ["x"], "phase": ["x"], "version": ["1"], "tags": ["[a]"],
     "examples": ["[{when: nothing, expect: 0}]"], "over": ["first 28 days"], "day": ["7"], "days": ["7-13"],
     "from_day": ["7"], "silent": ["7 days"], "is": ["regular"], "at_least": ["regular"], "as": ["rank"],
@@ -165,7 +176,7 @@ def test_each_kind_of_metric_takes_the_keys_that_fit_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(project_module, "MAX_PROBLEMS", 10**6)
     monkeypatch.setattr(yaml_module, "MAX_NODES", 10**6)
     assert set(FORMS) == set(KINDS) == set(KINDS_OF_METRICS)
-    assert set(ADDED) == set(MAPS["metric"]) - set(KINDS) - {"uses"}
+    assert set(ADDED) == set(MAPS["metric"]) - set(KINDS) - {"uses", "events", "sources"}
     lines: list[tuple[str, str, str]] = []
     for kind, bases in FORMS.items():
         for key, texts in ADDED.items():

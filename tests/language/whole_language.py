@@ -9,6 +9,7 @@ project:
   default_adjust: 28 days
   language: nl
   privacy: {min_cell: 20}
+  catalogue: {events: {comment: like, purchase.revenue: revenue}, sources: {customers: people, form.recommend: score}}
 sources:
   app:
     kind: events
@@ -66,10 +67,19 @@ events:
   like_received: {event: like_clicked, source: app, unit: {user: owner_id}}
   first_photo: {event: photo_uploaded, source: app, nth: 1}
 surveys:
-  nps: {source: form, answer: score, scale: 0-10, score: nps, title: Recommend, description: Would you?}
+  nps: {source: form, answer: score, scale: 0-10, score: nps, title: {en: Recommend, nl: Aanbevelen}, description: Would you?, cannot: Why.}
   csat: {source: form, answer: q1, scale: 1-5, score: top 2, take: first}
   pmf: {source: form, answer: feel, scale: [very, somewhat, not], score: share of very}
-  trust: {source: form, items: [q1, q2, q3], scale: 1-7, reversed: [q3], score: mean, need: 2, take: mean}
+  trust:
+    source: form
+    items: [q1, q2, q3]
+    scale: 1-7
+    reversed: [q3]
+    score: mean
+    need: 2
+    take: mean
+    origin: ours
+    questions: {q1: {en: They keep their word., nl: Ze houden woord.}}
 groups:
   level:
     title: Engagement
@@ -88,6 +98,9 @@ groups:
       A: answer(nps) >= 9
       N: photo_post >= 3 or like
     names: {FAN: ambassador, F__: customer}
+    cannot: {en: Why.}
+    origin: ours
+    advice: {FAN: {en: Thank them., nl: Dank hen.}, unknown: Ask.}
   recent:
     over: first 28 days
     clock: date
@@ -101,7 +114,10 @@ METRICS = """\
 metrics:
   engaged_weeks:
     title: Engaged weeks
-    description: Share of weeks with 2 photos and 5 likes.
+    description: {en: Share of weeks with 2 photos and 5 likes., nl: Deel van de weken.}
+    cannot: What they are worth.
+    origin: ours
+    guardrail: spending
     did: photo_post >= 2 and like >= 5
     per: week
     over: first 28 days
@@ -161,6 +177,7 @@ metrics:
   first_hour: {time_to: like >= 2, over: first 90 minutes}
   share_super: {group: level, at_least: super_engaged, over: first 28 days}
   level_rank: {group: level, as: rank, over: first 28 days, value: mean}
+  level_degrees: {group: level, as: degrees, over: first 28 days}
   level_shares: {group: level, as: share, over: first 28 days}
   regulars: {group: level, is: regular, over: first 56 days}
   ambassadors: {group: fan, is: FAN}

@@ -36,7 +36,7 @@ LISTED = (
 
 DETAILS = (
     *(f"funnel {f}" for f in ("same", "different", "within", "exposure", "long", "dates")),
-    *(f"group {g}" for g in ("is", "at_least", "rank", "share", "unknown cells")),
+    *(f"group {g}" for g in ("is", "at_least", "rank", "degrees", "share", "unknown cells")),
     *(f"survey {s}" for s in ("nps", "mean", "top", "share", "first", "last", "mean of all", "items")),
     *(f"once per {p}" for p in ("hour", "day", "week", "month", "session")),
     "anchored time_to",

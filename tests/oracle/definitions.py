@@ -116,7 +116,7 @@ def _value(c: Choices, timing: Timing, *, share_alone: bool = False) -> list[str
     if not timing.recurring:
         return []
     if timing.sessions or share_alone:
-        return ["value: share"] if c.maybe(30) else []
+        return ["value: share"] if c.maybe(50) else []
     how = c.of(FOLDS if timing.blocks is not None else STEADY)
     value = how
     if how.endswith(" of"):
@@ -219,7 +219,7 @@ def _churn(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
     days = c.of((14, 7, 3, 28, 21))
     silent = c.between(1, days - 1)
     first = c.between(0, 5)
-    window = f"over: days {first}-{first + days - 1}" if c.maybe(30) else f"over: first {days} days"
+    window = f"over: days {first}-{first + days - 1}" if c.maybe(50) else f"over: first {days} days"
     elapsed = c.maybe(25)
     allowed = words.timed() if elapsed else words
     lines = [f"churn: {c.of(allowed.names)}", f"silent: {silent} day{'s' * (silent > 1)}", window]
@@ -246,13 +246,13 @@ def _funnel(c: Choices, words: Vocabulary) -> tuple[list[str], Vocabulary]:
     if not dates and c.maybe(60):  # the order in which units go
         first = c.below(3)
         chosen = ["entry", "like", "post", "buy"][first : first + c.of((2, 3, 4))]
-    names = [f"s{i}" for i in range(len(chosen))] if len(set(chosen)) < len(chosen) or c.maybe(30) else chosen
+    names = [f"s{i}" for i in range(len(chosen))] if len(set(chosen)) < len(chosen) or c.maybe(50) else chosen
     lines = []
     if c.maybe(55):
         lines.append(f"  within: {c.of(('1 day', '30 minutes', '1 hour', '3 days', '90 minutes', '2 weeks'))}")
         lines += [f"  from: {c.of(('exposure', 'first step'))}"] if c.maybe(45) else []
     lines += [f"  same: {c.of(('item', 'kind', 'device'))}"] if c.maybe(35) else []
-    lines += [f"  different: {c.of(('device', 'kind', 'amount'))}"] if c.maybe(30) else []
+    lines += [f"  different: {c.of(('device', 'kind', 'amount'))}"] if c.maybe(50) else []
     written = [step if step == name else f"{{{name}: {step}}}" for name, step in zip(names, chosen, strict=True)]
     return ["funnel:", f"  steps: [{', '.join(written)}]", *lines, *timing.lines], timing.words
 
@@ -340,5 +340,5 @@ def _group(c: Choices, words: Vocabulary, group: GroupWords) -> tuple[list[str],
         cells = group.cells if how == "is" else group.cells[:-1]
         return [*lines, f"{how}: {c.of(cells)}", *_value(c, timing)], timing.words
     if how == "rank":
-        return [*lines, "as: rank", *_amount_value(c, timing)], timing.words
+        return [*lines, f"as: {'degrees' if c.maybe(50) else 'rank'}", *_amount_value(c, timing)], timing.words
     return [*lines, "as: share", *_value(c, timing, share_alone=True)], timing.words

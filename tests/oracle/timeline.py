@@ -135,11 +135,12 @@ class Timeline:
                 return holds(Fraction(sum(truths)), operator, Fraction(count))
 
     def value(self, part: Measure | Condition | Rank, block: Block) -> Fraction | None:
-        """What a block is worth: a number, 1 or 0 of a condition, or the number of rungs reached."""
+        """What a block is worth: a number, 1 or 0 of a condition, or the number of rungs reached (of 100 degrees)."""
         if isinstance(part, Measure):
             return self.measure(part, block)
         if isinstance(part, Rank):
-            return Fraction(sum(self.truth(p, block) for p in part.parts))
+            held = Fraction(sum(self.truth(p, block) for p in part.parts))
+            return held * Fraction(100, len(part.parts)) if part.degrees else held
         return Fraction(self.truth(part, block))
 
 
