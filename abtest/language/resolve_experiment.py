@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from abtest.language.canonical import events_of
+from abtest.language.catalogue import PREFIX
 from abtest.language.clusters import refuse_beside_clusters, resolve_cluster
 from abtest.language.metric_model import FINER_UNITS
 from abtest.language.metric_rules import check_before
@@ -92,6 +93,7 @@ def resolve_experiment(
                 _check_unit(read, place, experiment, sources, events, problems)
     if experiment.value is not None:
         check_value(experiment, metrics, problems)
+    _check_pairs(uses, experiment, metrics, problems)
     if experiment.drivers is not None:
         check_drivers(experiment, metrics, problems)
     check_mechanism(experiment, problems)
@@ -121,6 +123,21 @@ def resolve_experiment(
     return replace(
         experiment, metrics=tuple(uses), segments=segments, cluster=cluster, trigger=trigger, moderators=moderators
     )
+
+
+def _check_pairs(
+    uses: list[MetricUse], experiment: Experiment, metrics: Mapping[str, Metric], problems: Problems
+) -> None:
+    """A goal may ask for a guardrail beside it, by the name of a metric or of an entry of the catalogue."""
+    watched = {u.name for u in uses if u.role in ("goal", "guardrail")} | {experiment.value or ""}
+    watched |= {(metrics[n].uses or "").removeprefix(PREFIX) for n in watched if n in metrics}
+    for use in uses:
+        wanted = metrics[use.name].guardrail
+        if use.role == "goal" and wanted is not None and wanted not in watched:
+            hint = f"Add  guardrail: [{wanted}]" + ("" if wanted in metrics else f"  with  uses: {PREFIX}{wanted}")
+            problems.warn(
+                "W430", f"goal {use.name} should have {quoted(wanted)} beside it as a guardrail", use.place, hint
+            )
 
 
 def _resolve_use(use: MetricUse, metric: Metric, problems: Problems) -> MetricUse:

@@ -13,7 +13,7 @@ from abtest.language.model import Project
 from abtest.language.yaml import Map, parse_yaml
 from abtest.problems import Problems
 
-from .projects import read, said
+from .projects import FILES, read, said
 
 LOG = """\
 sources:
@@ -172,3 +172,9 @@ def test_attributes_are_mapped_too(tmp_path: Path) -> None:
     found = good(tmp_path, "metrics:\n  tied: {uses: abtest/tied_and_in_touch}\n", mapped, log)
     assert "members.paying is true" in found.metrics["tied"].text[0][1]
     assert {key for e in found.metrics["tied"].examples for key, _ in e.given} >= {"members.paying"}
+
+
+def test_a_proposed_guardrail_counts_under_any_name(tmp_path: Path) -> None:
+    text = "metrics:\n  engaged_weeks: {uses: abtest/engaged_weeks}\n  revenue: {uses: abtest/revenue_per_user}\n"
+    _, problems = read(tmp_path, {**FILES, "metrics/all.yml": text})
+    assert said(problems) == ""
