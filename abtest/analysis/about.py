@@ -5,7 +5,7 @@ from __future__ import annotations
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
 from abtest.analysis.prepared import Prepared
-from abtest.analysis.result import ExperimentInfo, MetricResult, PlanInfo, Provenance, VariantInfo
+from abtest.analysis.result import Advice, ExperimentInfo, MetricResult, PlanInfo, Provenance, VariantInfo
 from abtest.language.canonical import experiment_hash, plan_hash
 from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, Plan, Project
@@ -103,3 +103,11 @@ def provenance(project: Project, experiment: Experiment, found: Prepared, comman
         defaults_version=DEFAULTS_VERSION,
         libraries=libraries,
     )
+
+
+def advice_of(project: Project, metric: Metric) -> tuple[Advice, ...]:
+    """What the group of a metric says is to be done for each of its cells, where the metric shows them all."""
+    if metric.group is None or metric.part_of is not None or metric.group.how not in ("share", "rank", "degrees"):
+        return ()
+    group = project.groups.get(metric.group.group)
+    return tuple(Advice(cell, text.en, text.others) for cell, text in (group.advice if group is not None else ()))

@@ -26,6 +26,9 @@ ASIDE = frozenset(
         "answers",
         "phase",
         "tags",
+        "cannot",
+        "told",
+        "advice",
         "movement",
         "moderators",
     }

@@ -115,6 +115,15 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What to do for the units of one cell or level: `text` in English, `others` as (language, text)."""
+
+    cell: str
+    text: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class MetricResult:
     """One requested metric. It always exists; when nothing could be computed every comparison says why.
 
@@ -126,7 +135,8 @@ class MetricResult:
     `definition_hash` is the hash of, key by key as it is written. `histogram`: how the values are spread, where the
     definition asks to show it; `answers`: how those to a survey are, as they were given. `beside` and `curves` are other
     looks at it; `movement` is from which level of a group to which, before and after. `dimension`, `phase` and `tags` are
-    the analyst's own words for it.
+    the analyst's own words for it, `cannot` what it does not tell; `told` are (language, key, text) of title,
+    description and `cannot` in other languages. `advice`: what to do for the units of a cell or level.
     """
 
     key: str
@@ -157,6 +167,9 @@ class MetricResult:
     dimension: str | None = None
     phase: str | None = None
     tags: tuple[str, ...] = ()
+    cannot: str | None = None
+    told: tuple[tuple[str, str, str], ...] = ()
+    advice: tuple[Advice, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
     movement: Movement | None = None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from abtest.analysis.about import experiment_info, meanings, plan_info, provenance
+from abtest.analysis.about import advice_of, experiment_info, meanings, plan_info, provenance
 from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.arms import Arm
 from abtest.analysis.clock import clock_of
@@ -268,6 +268,9 @@ class _Run:
             dimension=None if metric.part_of else metric.dimension,
             phase=None if metric.part_of else metric.phase,
             tags=() if metric.part_of else metric.tags,
+            cannot=None if metric.part_of else metric.cannot,
+            told=() if metric.part_of else metric.translated,
+            advice=advice_of(self.project, metric),
             cap=self.caps.get(metric.name),
             histogram=self.spread.get(metric.name, ()),
             answers=self.answers.get(metric.name, ()),

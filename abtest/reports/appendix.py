@@ -217,7 +217,7 @@ def definitions_table(w: Wording) -> Plain:
     words = w.words
     rows = []
     for metric in w.result.metrics:
-        text = clip(w.meaning(metric), TEXT_LIMIT)
+        text = clip(w.defined(metric), TEXT_LIMIT)
         owner = w.name(metric.owner, 40) if metric.owner else words("table.no_value")
         code = short(metric.definition_hash)
         rows.append((w.metric(metric, 60), words(f"role.{metric.role}"), text, owner, code))

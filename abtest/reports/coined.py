@@ -44,9 +44,14 @@ def window(words: Words, text: str) -> str:
     return words(f"window.{text}") if text in ("whole", "lifetime") else text
 
 
+def told(words: Words, metric: MetricResult, key: str, english: str | None) -> str:
+    """What a definition says of itself under a key, in the language of the report where it is given in that."""
+    return next((text for lang, k, text in metric.told if lang == words.language and k == key), english or "")
+
+
 def title(words: Words, metric: MetricResult) -> str:
     """The title of a metric; parts that the analysis names itself are named by the words file."""
-    written = metric.title or metric.key
+    written = told(words, metric, "title", metric.title) or metric.key
     if metric.part_of is None:
         return written
     part = metric.key.removeprefix(f"{metric.part_of}.")

@@ -11,8 +11,10 @@ from abtest.reports.evidence import Evidence
 from abtest.reports.looks import look_sentences
 from abtest.reports.movement import movement_leads, movement_tables
 from abtest.reports.tables import Table, metric_tables
+from abtest.reports.text import clean, clip
 from abtest.reports.wording import Wording
 
+ADVICE_LIMIT = 300
 ALL_PARTS = 0.999
 """Shares that add up to less are not all there are: some were not asked for, or are unknown."""
 
@@ -60,7 +62,22 @@ def _panel(w: Wording, name: str, metric: MetricResult) -> Panel:
     own = [metric] if name == "surveys" else []
     table = metric_tables(w, [*parts, *own], "explore", caption, absolute=True)
     says = (*look_sentences(w, metric), *movement_leads(w, metric))
-    return Panel(w.metric(metric), bars, says, table, tuple(movement_tables(w, metric)))
+    plain = (*_advice(w, metric, parts), *movement_tables(w, metric))
+    return Panel(w.metric(metric), bars, says, table, plain)
+
+
+def _advice(w: Wording, metric: MetricResult, parts: list[MetricResult]) -> tuple[Plain, ...]:
+    """What to do for the units of each cell or level, in the order of the definition."""
+    if not metric.advice:
+        return ()
+    titles = {p.key.removeprefix(f"{metric.key}."): w.metric(p, 40) for p in parts}
+    rows = []
+    for one in metric.advice:
+        text = dict(one.others).get(w.words.language, one.text)
+        name = w.words("levels.unknown") if one.cell == "unknown" else titles.get(one.cell, w.name(one.cell, 40))
+        rows.append((name, clip(clean(text), ADVICE_LIMIT)))
+    columns = (w.words("levels.cell"), w.words("levels.advice"))
+    return (Plain(w.words("levels.advised", metric=w.metric(metric)), columns, tuple(rows), frozenset()),)
 
 
 def _level_bars(w: Wording, metric: MetricResult, parts: list[MetricResult]) -> Bars | None:

@@ -10,7 +10,7 @@ from abtest.analysis.interval import Interval
 from abtest.analysis.result import Comparison, MetricResult
 from abtest.reports.evidence import Evidence
 from abtest.reports.tables import Draft, Group, Row, Table, forest
-from abtest.reports.text import clean, clip
+from abtest.reports.text import clip
 from abtest.reports.verdict import comparison_of
 from abtest.reports.wording import Shown, Wording
 
@@ -96,7 +96,7 @@ def _row(w: Wording, metric: MetricResult, comparison: Comparison, shown: Shown,
     scaled = Shown(_scaled(shown.interval, spread), False, shown.band)
     unit = replace(metric, unit_of_value=w.words("profile.unit"))
     change = w.change(unit, scaled)
-    note = clip(clean(metric.description or ""), 100).removesuffix(".")
+    note = clip(w.description(metric), 100).removesuffix(".")
     tone = w.chip("state", w.state(comparison)).tone
     values = w.words("table.arrow", control=(v := w.values(metric, metric.arms, comparison.variant))[0], treatment=v[1])
     tip = w.words("table.tip", name=head, change=change.estimate, label=change.label, interval=change.interval)

@@ -24,7 +24,7 @@ from abtest.reports.svg import (
     stripe,
     ticks,
 )
-from abtest.reports.text import clean, clip
+from abtest.reports.text import clip
 from abtest.reports.verdict import comparison_of
 from abtest.reports.wording import Shown, Wording
 
@@ -132,7 +132,7 @@ def _metric_group(w: Wording, metric: MetricResult, kind: str, absolute: bool) -
 def _note(w: Wording, metric: MetricResult, *extra: str) -> str:
     if metric.role == "part":
         return ""
-    base = clean(metric.description or "")
+    base = w.description(metric)
     if not base and not (metric.role == "goal" and len(w.result.goals) == 1):
         # The first sentence of the meaning; the whole of it stands among the definitions, that of a goal in the lead.
         base = w.meaning(metric).partition(". ")[0]

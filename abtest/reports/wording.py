@@ -72,6 +72,16 @@ class Wording:
     def meaning(self, metric: MetricResult) -> str:
         return clean(coined.meaning(self.words, metric))
 
+    def description(self, metric: MetricResult) -> str:
+        return clean(coined.told(self.words, metric, "description", metric.description))
+
+    def defined(self, metric: MetricResult) -> str:
+        """The definition in plain words, and what it does not tell."""
+        cannot = coined.told(self.words, metric, "cannot", metric.cannot)
+        said = [self.meaning(metric)]
+        said += [self.words("data.cannot", text=clean(cannot))] if cannot else []
+        return self.words("list.space").join(said)
+
     def window(self, text: str) -> str:
         return self.name(coined.window(self.words, text), 60)
 
