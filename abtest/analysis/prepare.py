@@ -10,7 +10,7 @@ from abtest.analysis.prepared import Prepared as Prepared
 from abtest.analysis.result import SourceInfo
 from abtest.analysis.seen import events_seen, undeclared_variants
 from abtest.language.canonical import events_of, metric_attributes
-from abtest.language.conditions import Attribute, Where
+from abtest.language.conditions import Attribute, RowTest, Where
 from abtest.language.model import Column, Experiment, Metric, Project, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
@@ -367,9 +367,14 @@ class _Reader:
         wanted: dict[str, dict[str, str]] = {}
         splits = [s for s in self.experiment.segments if s.source]
         labels: dict[str, dict[str, str]] = {}
+        tested: dict[str, dict[str, RowTest]] = {}
+        alias = {s.name: f"a_{s.prop}" if s.test is None else f"q_{i}" for i, s in enumerate(splits)}
         for segment in splits:
             wanted.setdefault(segment.source, {})
-            labels.setdefault(segment.source, {})[f"a_{segment.prop}"] = segment.prop
+            if segment.test is None:
+                labels.setdefault(segment.source, {})[alias[segment.name]] = segment.prop
+            else:
+                tested.setdefault(segment.source, {})[alias[segment.name]] = segment.test
         for i, column in enumerate(self.columns):
             wanted.setdefault(column.source, {})[f"o_{i}"] = column.name
         attributes = attribute_columns(self.covariates, self.experiment.moderators)
@@ -387,11 +392,14 @@ class _Reader:
             self._columns_exist(source, raw)
             tests = {column: where for (home, where), column in self.tests.items() if home == source_name}
             own = labels.get(source_name, {})
-            table = read_unit_table(self.engine, source, raw, self.experiment.unit, props, tests, self.strict, own)
+            asked = tested.get(source_name, {})
+            table = read_unit_table(
+                self.engine, source, raw, self.experiment.unit, props, tests, self.strict, own, asked
+            )
             tables[source_name] = table
             if source_name not in self.infos:
                 self._info(source, raw, table.fingerprint, None, None)
-        segments = {s.name: (tables[s.source].table, f"a_{s.prop}") for s in splits}
+        segments = {s.name: (tables[s.source].table, alias[s.name]) for s in splits}
         outcomes = {c: (tables[c.source].table, f"o_{i}") for i, c in enumerate(self.columns)}
         known = {key: (tables[key[0]].table, column_name) for key, column_name in attributes.items()}
         return tables, segments, outcomes, known

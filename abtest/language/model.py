@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from abtest.language.beside_model import Drivers, Moderator, Target, Trigger
-from abtest.language.conditions import Condition, Where
+from abtest.language.conditions import Condition, RowTest, Where
 from abtest.language.lock_model import Lock
 from abtest.language.metric_model import (
     FINER_UNITS,
@@ -141,8 +141,8 @@ class MetricUse:
 
 @dataclass(frozen=True)
 class Segment:
-    """A split by what is known before exposure: an attribute, a condition, or the rung or cell of a group (`metric`,
-    over a window before exposure)."""
+    """A split by what is known before exposure: an attribute, or a `test` of it, a condition, or the rung or cell of a
+    group (`metric`, over a window before exposure)."""
 
     name: str
     source: str
@@ -151,6 +151,7 @@ class Segment:
     group: str | None = None
     days: int = 0
     place: Place = field(default_factory=nowhere, compare=False)
+    test: RowTest | None = None
 
 
 Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "none"]

@@ -140,7 +140,7 @@ def _segment(project: Project, s: Segment) -> str:
         parts = form.rungs if isinstance(form, Ladder) else form.letters
         told = Metric(s.name, "group", rank=Rank(tuple(c for _, c in parts)))
         return f"{s.group} before {s.days} days [{metric_hash(told, project.events)}]"
-    return f"{s.source}.{s.prop}"
+    return f"{s.source}.{s.prop}" if s.test is None else s.name
 
 
 def _rule(rule: DecideRule) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from abtest.language import values
 from abtest.language.clusters import read_cluster
-from abtest.language.conditions import Attribute, atoms_of, walk
+from abtest.language.conditions import Attribute
 from abtest.language.expressions import parse_condition
 from abtest.language.fields import Fields, later, read_text
 from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
@@ -305,37 +305,41 @@ def _segments(fields: Fields, problems: Problems) -> tuple[Segment, ...]:
 
 
 def _segment(text: str) -> Segment:
-    """`country`, `people.country`, `engagement_level before 28 days` or `(like >= 5) before 28 days`."""
+    """`country`, `people.country`, `people.age > 30`, `engagement_level before 28 days`, `(like >= 5) before 28 days`."""
     clean = " ".join(text.split())
     match = re.fullmatch(r"(\(.*\)|[a-z][a-z0-9_]*) before (\d+ \w+)", clean)
     if match is None:
         if not re.fullmatch(r"[\w$' .]+", clean):
-            raise _attribute_test(clean) or _behaviour(clean)
+            found = _attribute_test(clean)
+            if found is None:
+                raise _behaviour(clean)
+            return Segment(clean, found.source, found.test.prop, test=found.test)
         source, dot, prop = clean.rpartition(".")
         return Segment(prop if dot else clean, source, prop or clean)
     days = values.day_count(match[2])
     if match[1].startswith("("):
         own = _attribute_test(match[1])
         if own is not None:
-            raise own
+            raise _no_days(match[1][1:-1].strip())
         return Segment(clean, "", "", parse_condition(match[1]), days=days)
     return Segment(f"{match[1]}_before", "", "", group=match[1], days=days)
 
 
-def _attribute_test(text: str) -> SyntaxProblem | None:
-    """`people.age > 30`: what the unit is, of which this version splits by whole columns only."""
+def _attribute_test(text: str) -> Attribute | None:
+    """`people.age > 30`: a test of what the unit is."""
     try:
         condition = parse_condition(text)
     except SyntaxProblem:
         return None
-    named = next((part for part in walk(condition) if isinstance(part, Attribute)), None)
-    if named is None or atoms_of(condition):
-        return None
+    return condition if isinstance(condition, Attribute) else None
+
+
+def _no_days(test: str) -> SyntaxProblem:
     return SyntaxProblem(
         "E137",
-        f"segment {quoted(text)} is a test of what the unit is; a segment is the column itself",
-        (0, max(1, len(text))),
-        f"Write  segments: [{named.source}.{named.test.prop}],  or put a column with the groups that you want into its file.",
+        f"segment {quoted(test)} is a test of what the unit is, which has no days",
+        (0, max(1, len(test))),
+        f"Write  segments: [{test}]",
     )
 
 

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from abtest.language.conditions import Where
+from abtest.language.conditions import RowTest, Where
 from abtest.language.model import Source
 from abtest.problems import data_error
-from abtest.sources.engine import Engine, name, reading
+from abtest.sources.engine import Engine, name, reading, text
 from abtest.sources.ids import ids_fit, no_match
 from abtest.sources.read import Raw
-from abtest.sources.rows import kept_sql, label_sql, not_numbers, property_sql, where_sql
+from abtest.sources.rows import NO, YES, kept_sql, label_sql, not_numbers, property_sql, where_sql
 from abtest.sources.units import EXCLUDED, TABLE, USED, unit_sql
 
 NO_TESTS: Mapping[str, Where] = MappingProxyType({})
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
+NO_SPLITS: Mapping[str, RowTest] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,16 @@ def read_unit_table(
     tests: Mapping[str, Where] = NO_TESTS,
     strict: bool = True,
     labels: Mapping[str, str] = NO_LABELS,
+    splits: Mapping[str, RowTest] = NO_SPLITS,
 ) -> UnitTable:
     """Build `table_<source>` with the columns `props` (alias -> property or raw column name), the truth of `tests`, and
-    `labels` (alias -> property) as names of groups."""
+    `labels` (alias -> property) and `splits` (alias -> test) as names of groups."""
     if raw.rows == 0 and strict:
         raise data_error(
             "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
         )
     with reading(engine, raw.files.what):
-        return _read_unit_table(engine, source, raw, unit, props, tests, strict, labels)
+        return _read_unit_table(engine, source, raw, unit, props, tests, strict, labels, splits)
 
 
 def _read_unit_table(
@@ -62,6 +64,7 @@ def _read_unit_table(
     tests: Mapping[str, Where],
     strict: bool,
     labels: Mapping[str, str],
+    splits: Mapping[str, RowTest],
 ) -> UnitTable:
     table = f"table_{source.name}"
     columns = ""
@@ -72,6 +75,11 @@ def _read_unit_table(
         named = source.property(prop)
         assert named is not None  # segments are declared properties
         columns += f", {label_sql(named, raw)} AS {name(alias)}"
+    for alias, test in splits.items():
+        # Of a unit without the property nothing is known, unless that is what is asked.
+        unknown = where_sql(RowTest(test.prop, "missing"), source, raw) if test.operator != "missing" else "FALSE"
+        told = f"CASE WHEN {where_sql(test, source, raw)} THEN {text(YES)} ELSE {text(NO)} END"
+        columns += f", CASE WHEN NOT coalesce({unknown}, FALSE) THEN {told} END AS {name(alias)}"
     columns += "".join(f", {where_sql(where, source, raw)} AS {name(alias)}" for alias, where in tests.items())
     uid = unit_sql(source, unit, raw)
     kept = kept_sql(source, raw)
@@ -98,7 +106,7 @@ def _read_unit_table(
         raise no_match(engine, source, raw, uid)
     if strict:
         ids_fit(engine, source, raw, uid)
-    every = ", ".join(name(a) for a in (*props, *labels, *tests))
+    every = ", ".join(name(a) for a in (*props, *labels, *splits, *tests))
     digest = engine.one(
         f"SELECT sum(CAST(hash(uid{', ' + every if every else ''}) AS HUGEINT)) % 18446744073709551616 FROM {name(table)}"
     )[0]

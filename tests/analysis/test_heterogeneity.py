@@ -127,3 +127,25 @@ def test_the_order_of_rows_and_threads_change_no_byte(tmp_path: Path) -> None:
     first = abtest.run("x", write(tmp_path / "a", SPLITS, World(units=400)), threads=1)
     second = abtest.run("x", write(tmp_path / "b", SPLITS, World(units=400), shuffle=7), threads=8)
     assert first.to_json() == second.to_json()
+
+
+def test_a_test_of_an_attribute_splits_into_yes_and_no(tmp_path: Path) -> None:
+    """Who has no such property is in neither group."""
+    tests = "segments: ['people.country in (AT, BR)', people.plan]\n"
+    folder = raw(tmp_path, tests)
+    found = users(folder)
+    people = pd.read_csv(folder / "people.csv")
+    people.loc[:99, "country"] = ""
+    people.to_csv(folder / "people.csv", index=False)
+    result = abtest.run("x", folder)
+    found["asked"] = np.where(found.country.isin(["AT", "BR"]), "yes", "no")
+    found.loc[[f"u{i}" for i in range(100)], "asked"] = "(unknown)"
+    own = split(result, "people.country in (AT, BR)", "likes")
+    assert {g.label for g in own.groups} == {"yes", "no", "(unknown)"}
+    for group in own.groups:
+        rows = found[found.asked == group.label]
+        assert [a.used for a in group.arms] == [int((rows.t == t).sum()) for t in (0, 1)]
+        effect, error = effects(found, "asked", "likes")[str(group.label)]
+        absolute = group.comparisons[0].absolute
+        assert absolute is not None
+        assert (absolute.estimate, absolute.se) == pytest.approx((effect, error), rel=1e-9)
