@@ -49,7 +49,7 @@ def values(days: Days) -> dict[str, tuple[Values, Values]]:
     one = np.ones(len(spent))
     return {
         "engaged_weeks": (engaged.mean(1), one),
-        "engaged_users": ((engaged.sum(1) >= 3).astype(float), one),
+        "steady_users": ((engaged.sum(1) >= 3).astype(float), one),
         "reading_weeks": (reading.mean(1), one),
         "active_days": ((days["app_open"] > 0).sum(1).astype(float), one),
         "photos_per_user": (days["photo_post"].sum(1).astype(float), one),

@@ -108,12 +108,14 @@ def ledgers_of(engine: Engine, experiment: Experiment, found: Prepared, plan: Pl
     """Units, exposures, every log and every table of an experiment."""
     exposure = exposure_ledger(experiment.exposure_source, found.exposed, experiment)
     ledgers = [unit_ledger(found.exposed, experiment), exposure]
+    asked = {m.name for m in found.metrics}
     for source, log in sorted(found.logs.items()):
-        fixed = [t.chain for t in plan.all_tasks if source in {found.events[a].source for a in events_of(t.metric)}]
+        own = [t for t in plan.all_tasks if t.metric.name in asked]
+        fixed = [t.chain for t in own if source in {found.events[a].source for a in events_of(t.metric)}]
         # A row is lost to immaturity only when no metric of this source can use its unit.
         shortest = min((last_day(c) for c in fixed if c.last is not None and c.origin is None), default=None)
         open_ended = any(c.last is None or c.origin is not None for c in fixed)
-        open_ended = open_ended or any(t.metric.immature == "keep" for t in plan.all_tasks)
+        open_ended = open_ended or any(t.metric.immature == "keep" for t in own)
         below = None if shortest is None or open_ended else log.last_complete - shortest
         ledgers.append(log_ledger(engine, log, experiment, plan.last_day, log.last_complete, below))
     ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != experiment.exposure_source]

