@@ -84,8 +84,8 @@ def winners_curse(estimates: Sequence[float], ses: Sequence[float], cuts: Sequen
     All experiments, shipped or not, shapes (k,); shipped are those with estimate > cut * se (turn the sign where lower
     is better). The excess is sum over *all* of se phi((cut se - estimate) / se): an experiment that just missed could
     have been shipped as well. The estimates stand in for the true effects in it, so some of the excess remains: 29 %
-    where true effects lie at the cut; far from it a little too much is taken off. `cuts` in standard errors, one for all or one each, e.g. 1.96. Raises ValueError for
-    lengths that differ, standard errors that are not positive.
+    where true effects lie at the cut; far from it a little too much is taken off. `cuts` in standard errors, one for
+    all or one each, e.g. 1.96. Raises ValueError for lengths that differ, standard errors that are not positive.
 
     >>> found = winners_curse([2.5], [1.0], 1.96)
     >>> round(found.excess, 6), round(found.corrected, 6)
