@@ -1,4 +1,8 @@
-"""`python -m tests.simulation`: the full set, and `docs/calibration.md` from it. Same numbers on any machine."""
+"""`python -m tests.simulation`: the full set, and `docs/calibration.md` from it. Same numbers on any machine.
+
+`--only NAME` runs the methods whose name contains NAME and puts their sections into the page, which is then the same as
+that of a full run, as every case has draws of its own. It says nothing on whether the others still hold.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from collections import defaultdict
 from tests.simulation import pipeline, runner
 from tests.simulation.registry import BY_NAME, CASES
 from tests.simulation.runner import Tally
-from tests.simulation.table import PAGE, pipeline_rows, render, rows_of
+from tests.simulation.table import PAGE, merge, pipeline_rows, render, rows_of
 
 FULL = "full"
 
@@ -29,25 +33,39 @@ def told(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--share", type=float, default=1.0, help="of the replications; below 1 nothing is written")
-    share = parser.parse_args().share
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="methods with NAME in their name, without the pipeline"
+    )
+    arguments = parser.parse_args()
+    share, only = arguments.share, arguments.only
+    cases = [case for case in CASES if only in case.method]
     begin = time.perf_counter()
     jobs = []
-    for case in CASES:
+    for case in cases:
         batches = runner.batches(case, max(1, round(share * case.replications)))
         jobs += [(case.name, batches[i : i + 10]) for i in range(0, len(batches), 10)]
     totals: dict[str, list[tuple[Tally, ...]]] = defaultdict(list)
     for (name, _), part in zip(jobs, runner.each(chunk, jobs), strict=True):
         totals[name].append(part)
     print(f"cases: {time.perf_counter() - begin:.0f} s", flush=True)
-    says = dict(zip(BY_NAME, runner.each(told, [(name,) for name in BY_NAME]), strict=True))
+    names = [case.name for case in cases]
+    says = dict(zip(names, runner.each(told, [(name,) for name in names]), strict=True))
     rows = []
-    for case in CASES:
+    for case in cases:
         tallies = [sum(parts, Tally()) for parts in zip(*totals[case.name], strict=True)]
         rows += rows_of(case, zip(case.measures, tallies, strict=True), says[case.name])
+    if only:
+        page = merge(PAGE.read_text("utf-8"), rows, [case.method for case in CASES])
+        write(page, share)
+        return
     worlds = max(2, round(share * pipeline.WORLDS))
     found = list(runner.each(pipeline.world, [(i, FULL, pipeline.FULL) for i in range(worlds)]))
     page = render(rows + pipeline_rows(found))
     print(f"with the pipeline: {time.perf_counter() - begin:.0f} s")
+    write(page, share)
+
+
+def write(page: str, share: float) -> None:
     if share < 1:
         print(page)
     else:

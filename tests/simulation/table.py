@@ -130,6 +130,27 @@ def render(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def merge(page: str, rows: Sequence[Row], order: Sequence[str]) -> str:
+    """The page with the sections of `rows` put in or replaced; `order` has the methods of all cases."""
+    sections = {part.split("\n", 1)[0]: part for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]}
+    for part in re.split(r"^## ", render(rows), flags=re.MULTILINE)[1:]:
+        sections[part.split("\n", 1)[0]] = part
+    places = {name: number for number, name in enumerate(dict.fromkeys(order))}
+    parts = [sections[name].rstrip("\n") for name in sorted(sections, key=lambda name: places.get(name, len(places)))]
+    lines = [line.split("|")[7].strip() for part in parts for line in part.splitlines() if _is_row(line)]
+    counts = {
+        "clear": sum(verdict != "-" for verdict in lines),
+        "kept": lines.count("as promised"),
+        "conservative": lines.count("conservative"),
+        "broken": lines.count("**too many**"),
+    }
+    return "\n\n".join([INTRODUCTION.format(**counts), *(f"## {part}" for part in parts)]) + "\n"
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("| ") and line.count("|") == 9 and not line.startswith("| scenario")
+
+
 def _tally(rows: Sequence[Row]) -> dict[str, int]:
     verdicts = [r.verdict for r in rows]
     return {

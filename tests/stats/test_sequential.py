@@ -9,10 +9,17 @@ from scipy import special
 from abtest.stats.means import welch
 from abtest.stats.moments import Moments
 from abtest.stats.sequential import (
+    Side,
+    band,
     closed_form_kappa,
     critical,
     critical_one_sided,
+    first_crossed,
+    hybrid,
+    hybrid_critical,
+    inflation,
     kappa_at,
+    kappa_from_se,
     optimal_kappa,
     p_value,
     p_value_one_sided,
@@ -123,3 +130,101 @@ def test_kappa_must_be_positive(kappa: float) -> None:
 def test_sample_sizes_must_be_positive() -> None:
     with pytest.raises(ValueError, match="sample sizes"):
         kappa_at(0, 100, 0.05)
+
+
+@given(st.floats(-50, 50), st.floats(0.01, 10), kappas, alphas)
+def test_bands_hold_zero_just_when_the_test_does_not_reject(
+    estimate: float, se: float, kappa: float, alpha: float
+) -> None:
+    both, above, below = (band(estimate, se, kappa, alpha, side=side) for side in ("both", "above", "below"))
+    assert both.low is not None
+    assert both.high is not None
+    assert (both.low > 0.0 or both.high < 0.0) == (abs(estimate) > critical(kappa, alpha) * se)
+    assert above.low is not None
+    assert below.high is not None
+    assert (above.high, below.low) == (None, None)
+    assert (above.low > 0.0) == (estimate > critical_one_sided(kappa, alpha) * se)
+    mirror = band(-estimate, se, kappa, alpha, side="below")
+    assert mirror.high == -above.low
+
+
+def test_as_the_band_of_welch() -> None:
+    t, c = Moments(1000, 0.1, 999.0), Moments(1000, 0.0, 999.0)
+    shown = welch(t, c, critical=critical(5.0, 0.05)).absolute
+    assert shown is not None
+    assert shown.se is not None
+    assert band(shown.estimate, shown.se, 5.0) == shown
+
+
+def test_kappa_from_the_error() -> None:
+    # The error halves with four times the units.
+    assert kappa_from_se(2.0, 1.0, 0.05) == pytest.approx(kappa_at(250, 1000, 0.05), rel=1e-12)
+    for pair in ((0.0, 1.0), (1.0, math.inf)):
+        with pytest.raises(ValueError, match="standard errors"):
+            kappa_from_se(*pair, 0.05)
+    with pytest.raises(ValueError, match="standard error"):
+        band(1.0, 0.0, 1.0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-8, 8), kappas), min_size=1, max_size=20), st.sampled_from(["both", "above", "below"])
+)
+def test_the_first_crossing_and_the_running_p(path: list[tuple[float, float]], side: Side) -> None:
+    zs, ks = [z for z, _ in path], sorted(k for _, k in path)
+    found = first_crossed(zs, ks, 0.05, side=side)
+    assert list(found.p_values) == sorted(found.p_values, reverse=True)
+    crossed = []
+    for k, (z, kappa) in enumerate(zip(zs, ks, strict=True)):
+        shown = band(z, 1.0, kappa, 0.05, side=side)
+        if (shown.low is not None and shown.low > 0.0) or (shown.high is not None and shown.high < 0.0):
+            crossed.append(k)
+    assert found.look == (crossed[0] if crossed else None)
+    # What was seen does not change when another look is made.
+    assert first_crossed(zs[:-1], ks[:-1], 0.05, side=side).p_values == found.p_values[:-1]
+
+
+def test_no_looks_and_too_few_kappas() -> None:
+    assert first_crossed([], []).look is None
+    with pytest.raises(ValueError, match="one kappa per look"):
+        first_crossed([1.0], [])
+
+
+@given(st.floats(0.001, 0.4), st.floats(0.05, 0.95))
+def test_the_hybrid_shares_alpha(alpha: float, share: float) -> None:
+    parts = hybrid(alpha, share)
+    assert parts.monitoring + parts.final == pytest.approx(alpha, rel=1e-12)
+    kappa = optimal_kappa(parts.monitoring)
+    early, end = hybrid_critical(parts, kappa, at_end=False), hybrid_critical(parts, kappa, at_end=True)
+    assert end <= early == critical(kappa, parts.monitoring)
+    assert special.ndtr(-end) * 2 >= parts.final * (1 - 1e-9)
+
+
+def test_the_default_hybrid() -> None:
+    parts = hybrid()
+    assert (parts.monitoring, parts.final) == pytest.approx((0.01, 0.04))
+    assert hybrid_critical(parts, 5.0, at_end=True) == pytest.approx(2.0537489, abs=1e-6)
+    assert hybrid_critical(parts, 5.0, at_end=True, side="above") == pytest.approx(1.7506861, abs=1e-6)
+    with pytest.raises(ValueError, match="share of alpha"):
+        hybrid(0.05, 1.0)
+
+
+@pytest.mark.parametrize("side", ["both", "above"])
+def test_the_hybrid_keeps_the_error(side: Side) -> None:
+    # 4000 null experiments, 50 looks and the end: at 5 % fewer than 255 cross with probability .9999.
+    steps = np.random.default_rng(20240502).standard_normal((4000, 50))
+    looks = np.arange(1.0, 51.0)
+    z = np.cumsum(steps, axis=1) / np.sqrt(looks)
+    parts = hybrid()
+    tuned = parts.monitoring * (1 if side == "both" else 2)
+    bounds = [hybrid_critical(parts, kappa_at(n, 50, tuned), at_end=n == 50, side=side) for n in looks]
+    crossed = ((np.abs(z) if side == "both" else z) > bounds).any(axis=1).sum()
+    assert 130 < crossed < 255
+
+
+def test_what_looking_costs() -> None:
+    assert inflation() == pytest.approx(1.915, abs=1e-3)
+    # By the definition of power: (inflated) units at which the band rejects in 80 of 100.
+    shift = (1.959963985 + 0.841621234) * math.sqrt(inflation())
+    assert special.ndtr(shift - critical(optimal_kappa(0.05), 0.05)) == pytest.approx(0.8, abs=1e-9)
+    with pytest.raises(ValueError, match="power"):
+        inflation(0.05, 0.4)
