@@ -139,7 +139,7 @@ def random_effects(
 def reml_tau(effects: Sequence[float], ses: Sequence[float]) -> float:
     """tau by restricted maximum likelihood (Viechtbauer 2005, eq. 10), at least 0.
 
-    The likelihood may have several hills: the highest on a grid is climbed by golden section. Shapes (k,), k >= 2.
+    The likelihood may have several hills: the highest on a grid is climbed by its slope. Shapes (k,), k >= 2.
 
     >>> round(reml_tau([0.04, 0.01, 0.09], [0.015, 0.012, 0.03]), 4)
     0.0304
@@ -159,7 +159,21 @@ def reml_tau(effects: Sequence[float], ses: Sequence[float]) -> float:
     best = min(range(len(grid)), key=lambda i: loss(grid[i]))
     if best == 0:
         return 0.0
-    return _lowest(loss, float(grid[best - 1]), float(grid[min(best + 1, len(grid) - 1)]))
+    low, high = float(grid[best - 1]), float(grid[min(best + 1, len(grid) - 1)])
+
+    def slope(tau: float) -> float:
+        """Of the loss, per tau^2: exact to the last digits where the loss itself is flat."""
+        weights = 1.0 / (v + tau * tau)
+        mu, _ = _mean(e, v + tau * tau)
+        square = float(np.sum(weights**2))
+        return float(np.sum(weights)) - square / float(np.sum(weights)) - float(np.sum((weights * (e - mu)) ** 2))
+
+    if not slope(low) < 0.0 < slope(high):
+        return _lowest(loss, low, high)
+    for _ in range(100):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if slope(middle) < 0.0 else (low, middle)
+    return (low + high) / 2.0
 
 
 def cumulative(
