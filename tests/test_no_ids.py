@@ -23,12 +23,13 @@ def column(file: Path, name: str, mark: str = ",") -> set[str]:
 
 
 def leaks(result: Result, ids: set[str]) -> set[str]:
-    """Ids that stand as a word in any output."""
+    """Ids that stand in any output, whatever characters they are made of."""
     texts = [result.to_json(), str(result.to_pandas().to_csv()), repr(result)]
     for language in languages():
         texts += [abtest.report(result, form, language=language) for form in ("html", "md")]
         texts.append(render_terminal(result, colour=False, language=language))
-    return {word for text in texts for word in re.findall(r"\w+", text)} & ids
+    known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(ids)))})(?!\w)")
+    return {found for text in texts for found in known.findall(text)}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ def test_the_demo(tmp_path: Path) -> None:
     assert leaks(abtest.run("composer_v3", tmp_path / "demo"), ids) == set()
 
 
-def test_the_search_finds_an_id_that_is_there(sound: tuple[Result, set[str]]) -> None:
+@pytest.mark.parametrize("planted", ["u0007", "id-7f3a.2", "10.0.0.7"])
+def test_the_search_finds_an_id_that_is_there(sound: tuple[Result, set[str]], planted: str) -> None:
     result, ids = sound
-    told = replace(result, experiment=replace(result.experiment, title="For u0007 alone"))
-    assert leaks(told, ids) == {"u0007"}
+    told = replace(result, experiment=replace(result.experiment, title=f"For {planted} alone"))
+    assert leaks(told, ids | {planted}) == {planted}
