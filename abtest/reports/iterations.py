@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abtest.analysis.interval import Interval
 from abtest.analysis.lineage import DefinitionChange, Iteration, IterationMetric
 from abtest.analysis.result import MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.evidence import Evidence
+from abtest.reports.labels import Chip
 from abtest.reports.tables import Draft, Group, Row, Table, beside_values, forest
 from abtest.reports.text import clean, clip
 from abtest.reports.verdict import comparison_of
@@ -109,12 +111,24 @@ def _row(w: Wording, metric: MetricResult, one: Iteration, found: IterationMetri
     note = _note(w, one.variant_title, one.title)
     absent = _absent(w, one, found)
     if absent or found is None:
-        return Draft(Row(name, note, absent=absent), metric, None)
-    interval, relative = (found.relative, True) if _bounded(found.relative) else (found.absolute, False)
+        return Draft(Row(name, note, values=w.words("table.no_value"), absent=absent), metric, None)
+    relative = _bounded(found.relative) and not (_in_its_unit(w, metric) and _bounded(found.absolute))
+    interval = found.relative if relative else found.absolute
     assert interval is not None
     shown = Shown(interval, relative, False)
     values = w.words("table.arrow", control=w.value(metric, found.control), treatment=w.value(metric, found.treatment))
-    return _drawn(w, metric, name, note, values, shown, found.state, found.label)
+    chip = _chip(w, found.state, found.label, final=one.verdict != "keep_running")
+    return _drawn(w, metric, name, note, values, shown, chip)
+
+
+def _in_its_unit(w: Wording, metric: MetricResult) -> bool:
+    """Whether a guardrail is judged by a margin in its own unit, so that its changes are shown in that too."""
+    own = comparison_of(metric, w.result.decision.variant)
+    return own is not None and own.margin is not None and own.margin.kind == "absolute"
+
+
+def _chip(w: Wording, state: str, label: str | None, *, final: bool) -> Chip:
+    return w.chip("guardrail", label, final=final) if label is not None else w.chip("state", state, final=final)
 
 
 def _note(w: Wording, variant: str, title: str) -> str:
@@ -122,8 +136,8 @@ def _note(w: Wording, variant: str, title: str) -> str:
     return "" if not variant or variant == title else w.name(variant, 40)
 
 
-def _bounded(interval: object) -> bool:
-    return interval is not None and (getattr(interval, "low", None) is not None or getattr(interval, "high", None) is not None)  # fmt: skip
+def _bounded(interval: Interval | None) -> bool:
+    return interval is not None and (interval.low is not None or interval.high is not None)
 
 
 def _absent(w: Wording, one: Iteration, found: IterationMetric | None) -> str:
@@ -152,22 +166,19 @@ def _changed(w: Wording, change: DefinitionChange) -> str:
 def _own_row(w: Wording, metric: MetricResult) -> Draft:
     decision = w.result.decision
     comparison = comparison_of(metric, decision.variant)
-    shown = None if comparison is None else w.shown(comparison)
+    shown = None if comparison is None else w.guardrail_shown(comparison)
     name = w.words("iterations.this", name=_own_name(w))
     if comparison is None or shown is None:
-        return Draft(Row(name, absent=w.no_test(comparison)), metric, None)
+        return Draft(Row(name, values=w.words("table.no_value"), absent=w.no_test(comparison)), metric, None)
     label = comparison.margin.label if comparison.margin is not None else None
     note = _note(w, w.variant(decision.variant), w.result.experiment.title)
     control, treatment = w.values(metric, metric.arms, decision.variant)
     values = w.words("table.arrow", control=control, treatment=treatment)
-    return _drawn(w, metric, name, note, values, shown, w.state(comparison), label)
+    return _drawn(w, metric, name, note, values, shown, _chip(w, w.state(comparison), label, final=False))
 
 
-def _drawn(
-    w: Wording, metric: MetricResult, name: str, note: str, values: str, shown: Shown, state: str, label: str | None
-) -> Draft:
+def _drawn(w: Wording, metric: MetricResult, name: str, note: str, values: str, shown: Shown, chip: Chip) -> Draft:
     change = w.change(metric, shown)
-    chip = w.chip("guardrail", label) if label is not None else w.chip("state", state)
     tip = w.words("table.tip", name=name, change=change.estimate, label=change.label, interval=change.interval)
     row = Row(
         name, note, values=values, change=change.estimate, interval=change.interval, tip=tip, tone=chip.tone, chip=chip

@@ -49,7 +49,8 @@ def vanity(w: Wording) -> tuple[tuple[MetricResult, ...], bool]:
     if w.early or not w.result.decision.valid:
         return (), True
     variant = w.result.decision.variant
-    better = [m for m in w.result.metrics if (c := comparison_of(m, variant)) is not None and w.state(c) == "better"]
+    labelled = [m for m in w.result.metrics if m.role != "explore"]
+    better = [m for m in labelled if (c := comparison_of(m, variant)) is not None and w.state(c) == "better"]
     value = None if w.result.value is None else w.result.value.metric
     anchors = [m for m in w.result.metrics if m.phase in ANCHORS or m.key == value]
     if any(m in anchors for m in better):
@@ -83,7 +84,7 @@ def _rows(w: Wording, metric: MetricResult) -> list[Draft]:
         head = w.metric(metric) if not w.many else w.words("interval.named", metric=w.metric(metric), variant=w.variant(variant))  # fmt: skip
         shown = None if comparison is None else w.shown(comparison, absolute=True)
         if comparison is None or shown is None or shown.scale != "value":
-            rows.append(Draft(Row(head, absent=w.no_test(comparison)), metric, None))
+            rows.append(Draft(Row(head, values=w.words("table.no_value"), absent=w.no_test(comparison)), metric, None))
             continue
         rows.append(_row(w, metric, comparison, shown, head))
     return rows
@@ -92,16 +93,21 @@ def _rows(w: Wording, metric: MetricResult) -> list[Draft]:
 def _row(w: Wording, metric: MetricResult, comparison: Comparison, shown: Shown, head: str) -> Draft:
     spread = control_spread(w.result.experiment.baseline, metric)
     if spread is None:
-        return Draft(Row(head, absent=w.words("profile.no_sd")), metric, None)
+        return Draft(Row(head, values=_values(w, metric, comparison), absent=w.words("profile.no_sd")), metric, None)
     scaled = Shown(_scaled(shown.interval, spread), False, shown.band)
     unit = replace(metric, unit_of_value=w.words("profile.unit"))
     change = w.change(unit, scaled)
     note = clip(w.description(metric), 100).removesuffix(".")
-    tone = w.chip("state", w.state(comparison)).tone
-    values = w.words("table.arrow", control=(v := w.values(metric, metric.arms, comparison.variant))[0], treatment=v[1])
+    tone = "acc" if metric.role == "explore" else w.chip("state", w.state(comparison)).tone
+    values = _values(w, metric, comparison)
     tip = w.words("table.tip", name=head, change=change.estimate, label=change.label, interval=change.interval)
     row = Row(head, note, values=values, change=change.estimate, interval=change.interval, tip=tip, tone=tone)
     return Draft(row, unit, scaled)
+
+
+def _values(w: Wording, metric: MetricResult, comparison: Comparison) -> str:
+    control, treatment = w.values(metric, metric.arms, comparison.variant)
+    return w.words("table.arrow", control=control, treatment=treatment)
 
 
 def control_spread(baseline: str, metric: MetricResult) -> float | None:

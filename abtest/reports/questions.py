@@ -58,8 +58,10 @@ def _how(w: Wording) -> list[str]:
     for metric in forms:
         comparison = comparison_of(metric, w.result.decision.variant)
         state = "no_test" if comparison is None or comparison.status != "ok" else w.state(comparison)
+        if metric.role == "explore" and state != "no_test":
+            state = "explored"
         by_state.setdefault({"flat": "unclear", "no_test": "untested"}.get(state, state), []).append(w.metric(metric))
-    said = ("better", "worse", "unclear", "untested")
+    said = ("better", "worse", "unclear", "explored", "untested")
     return [w.words(f"questions.{s}", metrics=w.join(by_state[s])) for s in said if s in by_state]
 
 
@@ -76,10 +78,11 @@ def _buying(w: Wording) -> list[str]:
     variant = w.result.decision.variant
     comparison = comparison_of(value, variant)
     shown = None if comparison is None else w.shown(comparison)
-    if shown is None:
+    if comparison is None or shown is None:
         return [w.no_test(comparison), network]
     change = w.change(value, shown)
     slots = {"value": w.metric(value), "change": change.estimate, "label": change.label, "interval": change.interval}
+    slots["state"] = w.label("state", w.state(comparison)).lower()
     answers = [w.words("questions.bought", **slots)]
     along = [a for g in found.goals for a in g.associations if a.variant == variant and a.odds_ratio is not None]
     if along and not w.early:

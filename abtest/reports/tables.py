@@ -241,6 +241,7 @@ def _columns(w: Wording, kind: str, label: str) -> dict[str, str]:
     }.get(kind, "table.metric")
     if kind == "iterations":  # each had variants of its own
         values = w.words("iterations.values")
+        label = w.words("iterations.label_early", level=w.level) if w.early else label
     elif w.many:
         values = w.words("table.values_many", control=w.control)
     else:

@@ -394,9 +394,11 @@ class Wording:
         so_far = f"{key}_so_far.{code}"
         return self.words(so_far if self.early and self.words.has(so_far) else f"{key}.{code}")
 
-    def chip(self, key: str, code: str) -> Chip:
+    def chip(self, key: str, code: str, *, final: bool = False) -> Chip:
+        """`final`: of another experiment, which was over whatever this one is."""
         tone, icon = TONES.get(code, ("flat", "none"))
-        return Chip(self.label(key, code), tone, icon)
+        word = self.words(f"{key}.{code}") if final else self.label(key, code)
+        return Chip(word, tone, icon)
 
     def chip_of_verdict(self, verdict: str) -> Chip:
         tone, icon = TONES[verdict]

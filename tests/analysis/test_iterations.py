@@ -13,6 +13,8 @@ from abtest.analysis.lineage import DefinitionChange
 from abtest.analysis.result import Result
 from abtest.analysis.run import analyse, analyse_alone
 from abtest.reports.html import render_html
+from abtest.reports.iterations import iterations_section
+from abtest.reports.wording import Wording
 from tests.analysis.faults import write
 from tests.reports.page import Page
 
@@ -136,3 +138,26 @@ def test_changed_keys_in_the_order_of_the_present_definition(result: Result) -> 
         DefinitionChange("cap", "9", None),
     )
     assert changed_definition(now, now) == ()
+
+
+def test_labels_of_iterations_that_are_over_say_nothing_of_so_far(result: Result) -> None:
+    """Read early, this experiment's labels hold so far; those of one that ended hold."""
+    early = replace(result, experiment=replace(result.experiment, reached_end=False))
+    section = iterations_section(Wording(early))
+    assert section is not None
+    rows = [row for group in section.tables[0].groups for row in group.rows]
+    words = {row.head: row.chip.word for row in rows if row.chip is not None and "Held" in row.chip.word}
+    assert words["Older"] == "Held"
+    assert "this one" in section.tables[0].columns["change"].replace("\u00a0", " ")
+
+
+def test_a_guardrail_with_a_margin_in_its_own_unit_is_shown_in_that(result: Result) -> None:
+    spend = result.metric("spend")
+    margin = spend.comparisons[0].margin
+    assert margin is not None
+    own = replace(spend.comparisons[0], margin=replace(margin, kind="absolute"))
+    metrics = tuple(replace(m, comparisons=(own,)) if m.key == "spend" else m for m in result.metrics)
+    section = iterations_section(Wording(replace(result, metrics=metrics)))
+    assert section is not None
+    group = next(g for g in section.tables[0].groups if "Spend" in g.head)
+    assert all("%" not in row.change and "€" in row.change for row in group.rows)

@@ -70,7 +70,7 @@ def test_more_likes_and_no_more_value_is_called_vanity(result: Result) -> None:
     assert result.metric("likes").comparisons[0].state == "better"
     assert result.metric("spent").comparisons[0].state != "better"
     assert ([m.key for m in found], measured) == (["likes"], True)
-    assert "read it as a vanity metric until they do" in seen(result)
+    assert "until it is, this is vanity" in seen(result)
 
 
 def test_more_value_beside_it_is_no_vanity(result: Result) -> None:
@@ -86,7 +86,7 @@ def test_without_anything_of_value_it_is_left_open(result: Result) -> None:
     found, measured = vanity(Wording(alone))
     assert ([m.key for m in found], measured) == (["likes"], False)
     text = seen(alone)
-    assert "whether it is more than a vanity metric is open" in text
+    assert "whether it is more than vanity is open" in text
     assert "Not measured here: retention and value." in text
 
 
@@ -100,7 +100,8 @@ def test_the_four_questions_are_answered_or_left_open(result: Result) -> None:
     text = seen(result)
     assert "Likes: " in text
     assert "Better: Likes, Liker" in text
-    assert "Of the user: Spent changed by" in text
+    assert "Of the user: the change in Spent is" in text
+    assert "): no clear change." in text
     assert "Of the people around: open." in text
     assert "goes along with the largest part" in text
     bare = replace(result, value=None, drivers=None)
@@ -110,3 +111,11 @@ def test_the_four_questions_are_answered_or_left_open(result: Result) -> None:
     untagged = replace(bare, metrics=tuple(replace(m, tags=(), dimension=None, phase=None) for m in bare.metrics))
     assert "The four questions" not in seen(untagged)
     assert "Profile: dimensions" not in seen(untagged)
+
+
+def test_what_is_only_explored_gets_no_label(result: Result) -> None:
+    metrics = tuple(replace(m, role="explore", phase="engagement") if m.key == "liker" else m for m in result.metrics)
+    explored = replace(result, metrics=metrics)
+    assert result.metric("liker").comparisons[0].state == "better"
+    assert [m.key for m in vanity(Wording(explored))[0]] == ["likes"]
+    assert "Only explored, without a label: Liker." in seen(explored)
