@@ -15,6 +15,8 @@ from abtest.analysis.result import Comparison, MetricResult, Result
 from abtest.language.model import Experiment, Project
 from abtest.problems import UserError
 
+MISSING = "missing"
+"""The reason of an iteration that the project does not hold."""
 MOST_ITERATIONS = 12
 """Earlier ones that are looked at; each is a run of its own."""
 
@@ -49,6 +51,9 @@ def iterations_of(
             found.append(Iteration(earlier.id, earlier.title, earlier.changes, reason=reason))
             continue
         found.append(_iteration(result, metrics))
+    oldest = (experiment, *chain_of(project, experiment))[-1]
+    if oldest.iteration_of is not None and oldest.iteration_of not in project.experiments:
+        found.append(Iteration(oldest.iteration_of, oldest.iteration_of, reason=MISSING))
     return tuple(reversed(found))
 
 

@@ -37,7 +37,7 @@ class IterationMetric:
 
 @dataclass(frozen=True)
 class Iteration:
-    """One experiment of the chain. `reason` says why it could not be computed (a code such as E501), else None; then
+    """One experiment of the chain. `reason` says why it could not be computed (a code such as E501, or `missing`: it is not in the project), else None; then
     `verdict` is None too. `valid`: no health check failed; else no effect may be shown."""
 
     experiment: str

@@ -127,10 +127,10 @@ def command(
                         report_path=report,
                     )
                 )
-                if stamp.said:
-                    write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
-                for notice in notices:
-                    write(notice, sys.stderr)
+            if stamp.said and not (quiet and stamp.kept):
+                write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
+            for notice in notices:
+                write(notice, sys.stderr)
     if code:
         raise click.exceptions.Exit(code)
 

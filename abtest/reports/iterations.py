@@ -45,10 +45,15 @@ def _name(w: Wording, one: Iteration) -> str:
 
 def _verdict(w: Wording, verdict: str | None, why: str | None, reason: str | None) -> str:
     if verdict is None:
-        return w.words("iterations.unread", code=w.name(reason or ""))
+        return _unread(w, reason)
     word = w.words(f"verdict.{verdict}.word")
     key = w.words.known("iterations.why", why or "other")
     return w.words("iterations.verdict", verdict=word, why=w.words(key)) if why else word
+
+
+def _unread(w: Wording, reason: str | None) -> str:
+    """Why an iteration could not be computed."""
+    return w.words("iterations.missing") if reason == "missing" else w.words("iterations.unread", code=w.name(reason or ""))  # fmt: skip
 
 
 def _verdicts(w: Wording) -> str:
@@ -144,7 +149,7 @@ def _absent(w: Wording, one: Iteration, found: IterationMetric | None) -> str:
     """Why there is nothing to draw; empty where there is."""
     words = w.words
     if one.verdict is None:
-        return words("iterations.unread", code=w.name(one.reason or ""))
+        return _unread(w, one.reason)
     if not one.valid:
         return words("iterations.not_valid")
     if found is None or found.compared == "absent":

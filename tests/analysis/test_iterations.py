@@ -161,3 +161,11 @@ def test_a_guardrail_with_a_margin_in_its_own_unit_is_shown_in_that(result: Resu
     assert section is not None
     group = next(g for g in section.tables[0].groups if "Spend" in g.head)
     assert all("%" not in row.change and "€" in row.change for row in group.rows)
+
+
+def test_an_iteration_that_the_project_does_not_hold_is_named(folder: Path) -> None:
+    project = abtest.load(folder)
+    x = replace(project.experiments["x"], iteration_of="oldre")
+    found = analyse(project, x)
+    assert [(i.experiment, i.reason, i.verdict) for i in found.iterations] == [("oldre", "missing", None)]
+    assert "Not in this project." in Page(render_html(found)).seen

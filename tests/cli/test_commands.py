@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -189,3 +190,15 @@ def test_progress_is_shown_on_a_terminal_and_only_there(tmp_path: Path) -> None:
     assert b"New player: metrics" in seen
     assert "\x1b" not in out
     os.close(ours)
+
+
+def test_quiet_keeps_what_was_wrong_with_the_files(tmp_path: Path) -> None:
+    """`--quiet` prints nothing but problems, and a broken line is one."""
+    folder = tmp_path / "p"
+    shutil.copytree(EXAMPLES / "visitors", folder)
+    log = next(folder.glob("visitors.csv"))
+    lines = log.read_text("utf-8").splitlines()
+    log.write_text("\n".join([*lines, '"broken']) + "\n", "utf-8")
+    done = abtest("run", "landing_page", "--no-lock", "--project", str(folder), "-q")
+    assert done.out == ""
+    assert f"visitors.csv:{len(lines) + 1}:" in done.err
