@@ -73,10 +73,11 @@ def analyse(
     earlier: Mapping[str, Result] | None = None,
     stamp: Lock | None = None,
     engine: Engine | None = None,
+    iterations: bool = True,
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
-    The iterations before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
+    The `iterations` before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
     that the caller is about to stamp, where the project holds no lock of it yet. Several experiments of a project can
     share an open `engine` (`engine_of`), so that logs are read once; else each has its own.
 
@@ -84,32 +85,17 @@ def analyse(
     does not depend on the order of rows.
     """
     with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as shared:
-        result = analyse_alone(
-            project, experiment, options=options, progress=progress, notice=notice, stamp=stamp, engine=shared
-        )
+        result = _Run(shared, project, experiment, options, progress, notice, stamp).result()
 
         def compute(before: Experiment) -> Result:
             def step(what: str) -> None:
                 progress(f"{before.title}: {what}")
 
-            return analyse_alone(project, before, options=options, progress=step, engine=shared)
+            return analyse(project, before, options=options, progress=step, engine=shared, iterations=False)
 
+        if not iterations:
+            return result
         return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
-
-
-def analyse_alone(
-    project: Project,
-    experiment: Experiment,
-    *,
-    options: Options = Options(),
-    progress: Progress = lambda _: None,
-    notice: Progress = lambda _: None,
-    stamp: Lock | None = None,
-    engine: Engine | None = None,
-) -> Result:
-    """As `analyse`, without a look at iterations before."""
-    with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as used:
-        return _Run(used, project, experiment, options, progress, notice, stamp).result()
 
 
 class _Run:

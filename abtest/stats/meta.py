@@ -11,7 +11,7 @@ Arms that share a control are no independent experiments: `shared_control` has t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from abtest.stats.distributions import chi_square_upper, critical_value, two_sided
 from abtest.stats.heterogeneity import cochran_q, shrink
 from abtest.stats.inference import Estimate, Status
+from abtest.stats.roots import root
 
 Floats = NDArray[np.float64]
 Spread = Literal["dersimonian_laird", "reml"]
@@ -169,11 +170,9 @@ def reml_tau(effects: Sequence[float], ses: Sequence[float]) -> float:
         return float(np.sum(weights)) - square / float(np.sum(weights)) - float(np.sum((weights * (e - mu)) ** 2))
 
     if not slope(low) < 0.0 < slope(high):
-        return _lowest(loss, low, high)
-    for _ in range(100):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if slope(middle) < 0.0 else (low, middle)
-    return (low + high) / 2.0
+        return float(grid[best])  # no single summit between the neighbours: as near as the grid comes
+    # Over the share of the bracket, so that the tolerance is relative to it.
+    return low + root(lambda share: slope(low + share * (high - low)), 0.0, 1.0) * (high - low)
 
 
 def cumulative(
@@ -318,20 +317,3 @@ def _weights(effects: Sequence[float], covariance: Floats) -> tuple[Floats, Floa
             "no covariance matrix: some effects are the sum of others, or correlations contradict each other"
         )
     return e, np.linalg.inv(correlation) / np.outer(scale, scale)
-
-
-def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
-    """Golden section (Kiefer 1953)."""
-    ratio = (math.sqrt(5.0) - 1.0) / 2.0
-    a, b = high - ratio * (high - low), low + ratio * (high - low)
-    at_a, at_b = loss(a), loss(b)
-    for _ in range(80):
-        if at_a < at_b:
-            high, b, at_b = b, a, at_a
-            a = high - ratio * (high - low)
-            at_a = loss(a)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + ratio * (high - low)
-            at_b = loss(b)
-    return low / 2.0 + high / 2.0

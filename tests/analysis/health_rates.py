@@ -23,7 +23,7 @@ from abtest.analysis.adjusting import Covaried
 from abtest.analysis.arms import Arm
 from abtest.analysis.health import assignment, calibration, comparability, days, logs, over_time, values
 from abtest.analysis.result import HealthCheck
-from abtest.analysis.run import Options, analyse_alone
+from abtest.analysis.run import Options, analyse
 from abtest.language.model import Experiment, Variant
 from abtest.stats.matrix import MomentMatrix
 from abtest.stats.moments import Counts, Moments, PairMoments, pair_of
@@ -61,7 +61,7 @@ def through_files(n: int, first_seed: int = 1000) -> Rates:
         for seed in range(first_seed, first_seed + n):
             with TemporaryDirectory() as folder:
                 project = abtest.load(write(Path(folder), lift=0.0, seed=seed))
-                yield analyse_alone(project, project.experiments["x"], options=Options(threads=1)).health
+                yield analyse(project, project.experiments["x"], options=Options(threads=1), iterations=False).health
 
     return counted(experiments())
 

@@ -11,7 +11,7 @@ import abtest
 from abtest.analysis.iterations import chain_of, changed_definition
 from abtest.analysis.lineage import DefinitionChange
 from abtest.analysis.result import Result
-from abtest.analysis.run import analyse, analyse_alone
+from abtest.analysis.run import analyse
 from abtest.reports.html import render_html
 from abtest.reports.iterations import iterations_section
 from abtest.reports.wording import Wording
@@ -69,7 +69,7 @@ def test_it_round_trips_and_stands_on_the_page(result: Result) -> None:
 
 def test_results_that_are_there_are_not_made_again(folder: Path) -> None:
     project = abtest.load(folder)
-    known = replace(analyse_alone(project, project.experiments["older"]))
+    known = replace(analyse(project, project.experiments["older"], iterations=False))
     marked = replace(known, experiment=replace(known.experiment, title="Taken as it is"))
     found = analyse(project, project.experiments["x"], earlier={"older": marked})
     assert [i.title for i in found.iterations] == ["Taken as it is"]
@@ -79,7 +79,7 @@ def test_another_definition_is_named_and_not_compared(tmp_path: Path) -> None:
     """The older experiment had its own metric under the same name: here, the words of a stored result are changed."""
     folder = write(tmp_path, users=80)
     project = abtest.load(folder)
-    older = analyse_alone(project, project.experiments["older"])
+    older = analyse(project, project.experiments["older"], iterations=False)
     likes = older.metrics[0]
     other = replace(likes, definition_hash="0" * 16, definition=(("amount", "like"), ("over", "first 14 days")))
     found = analyse(project, project.experiments["x"], earlier={"older": replace(older, metrics=(other,))})
@@ -104,7 +104,7 @@ def test_lost_data_of_an_iteration_do_not_stop_the_next(folder: Path) -> None:
 
 def test_effects_of_an_invalid_iteration_are_not_shown(folder: Path, result: Result) -> None:
     project = abtest.load(folder)
-    older = analyse_alone(project, project.experiments["older"])
+    older = analyse(project, project.experiments["older"], iterations=False)
     broken = replace(
         older, decision=replace(older.decision, valid=False, verdict="dont_decide", reason="health_failed")
     )
