@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from abtest.analysis.arms import Arm
@@ -92,9 +92,9 @@ def _by_date(
     rate, seen = enrolment.new_a_day, enrolment.units
     result = TargetResult(target.metric, number, by.isoformat(), None, seen, rate, target.units is not None)
     if target.units is None and rate is None:
-        return _without(result, "no_history")
+        return replace(result, reason="no_history")
     if not own:
-        return _without(result, "no_value")
+        return replace(result, reason="no_value")
     ahead = (by - EPOCH).days - enrolment.last
     units = target.units if target.units is not None else seen + (rate or 0.0) * max(0, ahead)
     moving = None if target.units is not None else rate
@@ -102,27 +102,19 @@ def _by_date(
         TargetValue(v, total := _times(i, units), _state(total, number), _date(number, i.estimate, moving, enrolment))
         for v, i in own.items()
     )
-    return TargetResult(
-        target.metric, number, by.isoformat(), units, seen, rate, target.units is not None, None, values
-    )
+    return replace(result, units=units, values=values)
 
 
 def _monthly(target: Target, number: float, own: Mapping[str, Interval], enrolment: Enrolment) -> TargetResult:
     rate = enrolment.new_a_day
     result = TargetResult(target.metric, number, None, None, enrolment.units, rate)
     if rate is None:
-        return _without(result, "no_history")
+        return replace(result, reason="no_history")
     if not own:
-        return _without(result, "no_value")
+        return replace(result, reason="no_value")
     units = rate * MONTH_DAYS
     values = tuple(TargetValue(v, total := _times(i, units), _state(total, number)) for v, i in own.items())
-    return TargetResult(target.metric, number, None, units, enrolment.units, rate, False, None, values)
-
-
-def _without(result: TargetResult, reason: str) -> TargetResult:
-    return TargetResult(
-        result.metric, result.number, result.by, None, result.seen, result.per_day, result.given, reason
-    )
+    return replace(result, units=units, values=values)
 
 
 def _times(value: Interval, units: float) -> Interval:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abtest.cli.produce import FILES, produce, shown
 from abtest.cli.show import colour, progress, unicode_ok, write
 from abtest.cli.speak import language_option
 
@@ -28,16 +29,12 @@ def command(folder: str, language: str | None) -> None:
       abtest demo /tmp/photo_app
       abtest demo --language nl
     """
-    from abtest.analysis.run import Options, analyse
     from abtest.analysis.sharing import engine_of
-    from abtest.cli.run import FILES, _shown
-    from abtest.cli.stamp import stamping
     from abtest.demo import SEASONS, write_demo
     from abtest.language.project import load_project
     from abtest.problems import Problem, UserError, quoted
     from abtest.reports.language import load
     from abtest.reports.terminal import render_line, render_terminal
-    from abtest.reports.write import render, write_outputs
 
     target = Path(folder)
     if target.exists() and not (target / "abtest.yml").is_file() and any(target.iterdir()):
@@ -62,21 +59,9 @@ def command(folder: str, language: str | None) -> None:
         with engine_of(project) as engine:
             for season in SEASONS:
                 experiment = project.experiments[season.experiment]
-                options = Options(command=f"abtest run {experiment.id}")
-                with stamping(project, experiment, True) as stamp:
-                    result = analyse(
-                        project,
-                        experiment,
-                        options=options,
-                        progress=step,
-                        earlier=results,
-                        stamp=stamp.lock,
-                        engine=engine,
-                    )
-                    stamp.keep(result.experiment.data_through)
-                results[experiment.id] = result
-                outputs = {name: render(result, form, spoken) for form, name in FILES.items()}
-                pages[experiment.id] = _shown(write_outputs(target / "out" / experiment.id, outputs) / FILES["html"])
+                made = produce(project, experiment, engine, target / "out", language=spoken, earlier=results, step=step)
+                results[experiment.id] = made.result
+                pages[experiment.id] = shown(made.folder / FILES["html"])
     *earlier, last = results.values()
     plain = not unicode_ok(sys.stdout)
     page = pages[last.experiment.id]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abtest.cli.produce import FILES, produce, shown
 from abtest.cli.show import colour, progress, unicode_ok, write
 from abtest.cli.speak import language_option
 from abtest.problems import Problem, UserError, quoted
@@ -15,8 +16,7 @@ from abtest.problems import Problem, UserError, quoted
 if TYPE_CHECKING:
     from abtest.analysis.result import Result
 
-FORMATS = ("html", "json", "md")
-FILES = {"html": "report.html", "json": "result.json", "md": "summary.md"}
+FORMATS = tuple(FILES)
 EXIT = {"dont_ship": 10, "keep_running": 11, "dont_decide": 12}
 
 
@@ -79,7 +79,6 @@ def command(
       abtest run feed_ranker_v3 --language nl     in Dutch
     """
     from abtest.cli.locate import experiments_of
-    from abtest.cli.stamp import stamping
 
     chosen = _choices(formats, FORMATS, "--format")
     failing = _choices(fail_on, tuple(EXIT), "--fail-on") if fail_on is not None else ()
@@ -87,35 +86,33 @@ def command(
     spoken = language or project.language
     target = Path(out) if out else project.root / "out"
     _writable(target)
-    from abtest.analysis.run import Options, analyse
     from abtest.analysis.sharing import engine_of
     from abtest.reports.terminal import render_terminal
-    from abtest.reports.write import render, write_outputs
 
     code = 0
     results: dict[str, Result] = {}
     with engine_of(project, threads, memory) as engine:
         for experiment in selected:
             notices: list[str] = []
-            with progress(f"{experiment.title}") as step, stamping(project, experiment, not no_lock) as stamp:
-                result = analyse(
+            with progress(f"{experiment.title}") as step:
+                made = produce(
                     project,
                     experiment,
-                    options=Options(threads, memory, f"abtest run {experiment.id}"),
-                    progress=step,
-                    notice=notices.append,
+                    engine,
+                    target,
+                    language=spoken,
                     earlier=results,
-                    stamp=stamp.lock,
-                    engine=engine,
+                    forms=chosen,
+                    threads=threads,
+                    memory=memory,
+                    stamped=not no_lock,
+                    step=step,
+                    notice=notices.append,
                 )
-                results[experiment.id] = result
-                stamp.keep(result.experiment.data_through)
-                step("report")
-                outputs = {FILES[f]: render(result, f, spoken) for f in chosen}
-                where = write_outputs(target / experiment.id, outputs)
+            result = results[experiment.id] = made.result
             code = max(code, EXIT.get(result.decision.verdict, 0) if result.decision.verdict in failing else 0)
             if not quiet:
-                report = _shown(where / FILES["html"]) if "html" in chosen else None
+                report = shown(made.folder / FILES["html"]) if "html" in chosen else None
                 width = min(120, max(60, _width()))
                 write(
                     render_terminal(
@@ -127,8 +124,8 @@ def command(
                         report_path=report,
                     )
                 )
-            if stamp.said and not (quiet and stamp.kept):
-                write(stamp.said, sys.stdout if stamp.kept else sys.stderr)
+            if made.said and not (quiet and made.kept):
+                write(made.said, sys.stdout if made.kept else sys.stderr)
             for notice in notices:
                 write(notice, sys.stderr)
     if code:
@@ -139,13 +136,6 @@ def _width() -> int:
     import shutil
 
     return shutil.get_terminal_size((100, 24)).columns
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _writable(target: Path) -> None:

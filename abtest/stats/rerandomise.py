@@ -76,14 +76,9 @@ def error_rates(
     >>> [0.02 < r.rate < 0.08 for r in error_rates([even, giant], 0.5)]
     [True, False]
     """
-    found = []
-    for p in p_values(columns, share, splits=splits, seed=seed):
-        called = int((p < alpha).sum())
-        found.append((called, error_rate(called, splits, alpha)))
-    return tuple(
-        ErrorRate(int(np.isfinite(c.values).sum()), splits, called, *bounds)
-        for c, (called, bounds) in zip(columns, found, strict=True)
-    )
+    found = zip(columns, p_values(columns, share, splits=splits, seed=seed), strict=True)
+    counted = ((int(np.isfinite(c.values).sum()), int((p < alpha).sum())) for c, p in found)
+    return tuple(ErrorRate(units, splits, called, *error_rate(called, splits, alpha)) for units, called in counted)
 
 
 def error_rate(called: int, splits: int, alpha: float) -> tuple[float, float, float, float]:
