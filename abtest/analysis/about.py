@@ -107,7 +107,7 @@ def provenance(project: Project, experiment: Experiment, found: Prepared, comman
 
 def advice_of(project: Project, metric: Metric) -> tuple[Advice, ...]:
     """What the group of a metric says is to be done for each of its cells, where the metric shows them all."""
-    if metric.group is None or metric.part_of is not None or metric.group.how not in ("share", "rank", "degrees"):
+    if metric.group is None or metric.part_of is not None or not metric.group.whole:
         return ()
     group = project.groups.get(metric.group.group)
     return tuple(Advice(cell, text.en, text.others) for cell, text in (group.advice if group is not None else ()))

@@ -8,11 +8,12 @@ from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting
 from abtest.analysis.arms import Arm
+from abtest.analysis.interval import interval_of
 from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure, with_lift
 from abtest.analysis.result import Adjustment, ArmValue, Comparison, Equivalence, Interval, MarginResult, State
 from abtest.language.model import Margin, Metric, MetricUse, Plan
 from abtest.stats import margins
-from abtest.stats.inference import Estimate, Inference
+from abtest.stats.inference import Inference
 from abtest.stats.sequential import critical, optimal_kappa, p_value
 
 Estimator = Literal["mean", "proportion", "ratio", "quantile"]
@@ -74,8 +75,8 @@ def compare(
         status=fixed.status,
         reason=fixed.reason,
         method=fixed.method,
-        absolute=_interval(shown.absolute),
-        relative=_interval(shown.relative),
+        absolute=interval_of(shown.absolute),
+        relative=interval_of(shown.relative),
         relative_reason=shown.relative_reason if shown.relative is None else None,
         statistic=fixed.statistic,
         df=fixed.df,
@@ -83,8 +84,8 @@ def compare(
         p_adjusted=None,
         state=state_of(metric, judged, p, plan.alpha),
         margin=_margin(metric, use.margin, judged, procedure) if use.role == "guardrail" and use.margin else None,
-        always_valid=_interval(band.relative) if needs_band else None,
-        always_valid_absolute=_interval(band.absolute) if needs_band else None,
+        always_valid=interval_of(band.relative) if needs_band else None,
+        always_valid_absolute=interval_of(band.absolute) if needs_band else None,
         adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
         unadjusted=procedure.unadjusted,
         scale=procedure.scale,
@@ -121,8 +122,8 @@ def _adjustment(found: Adjusting, treatment: Arm, control: Arm, alpha: float) ->
         traffic=1.0 / ratio if ratio > 0.0 else 1.0,
         control=found.arms.control.value,
         treatment=found.arms.treatment.value,
-        raw_absolute=_interval(raw.absolute),
-        raw_relative=_interval(raw.relative),
+        raw_absolute=interval_of(raw.absolute),
+        raw_relative=interval_of(raw.relative),
         raw_p_value=raw.p_value,
     )
 
@@ -151,10 +152,6 @@ def _margin(metric: Metric, margin: Margin, inference: Inference, procedure: Pro
     found = procedure.hold(inference, margins.Margin(margin.kind, margin.size), metric.better or "higher")
     effect = None if found.estimate is None else Interval(found.estimate, found.low, found.high)
     return MarginResult(margin.kind, margin.size, effect, found.p_value, margins.guardrail_state(found))
-
-
-def _interval(estimate: Estimate | None) -> Interval | None:
-    return None if estimate is None else Interval(estimate.estimate, estimate.low, estimate.high, estimate.se)
 
 
 def arm_value(variant: str, arm: Arm) -> ArmValue:

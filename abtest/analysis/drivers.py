@@ -12,14 +12,13 @@ from functools import reduce
 import numpy as np
 
 from abtest.analysis.beside import Driver, DriverResult
-from abtest.analysis.interval import Interval
+from abtest.analysis.interval import Interval, interval_of
 from abtest.language.model import Experiment
 from abtest.metrics.joint import JointSums, joint_sums, minus, plus
 from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
 from abtest.stats.drivers import Matrix, jackknife_importance
-from abtest.stats.inference import Estimate
 from abtest.stats.matrix import matrix_from_sums
 from abtest.stats.moments import Sums
 
@@ -57,9 +56,9 @@ def drivers_of(
         "ok",
         None,
         units,
-        _interval(found.r2),
+        interval_of(found.r2),
         tuple(
-            Driver(name, _interval(d.share) or Interval(0.0, None, None), d.alone, d.unique, d.note)
+            Driver(name, interval_of(d.share) or Interval(0.0, None, None), d.alone, d.unique, d.note)
             for name, d in zip(asked.by, found.drivers, strict=True)
         ),
         found.interval_reason,
@@ -80,7 +79,3 @@ def _within(arms: Iterable[JointSums]) -> Matrix:
     assert cross is not None
     found: Matrix = cross / max(1, freedom)
     return found
-
-
-def _interval(estimate: Estimate | None) -> Interval | None:
-    return None if estimate is None else Interval(estimate.estimate, estimate.low, estimate.high, estimate.se)

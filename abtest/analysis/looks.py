@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import categories, lifetable
+from abtest.analysis.interval import interval_of
 from abtest.analysis.quantiles import RankedQuantile
 from abtest.analysis.result import Beside, Curve, CurvePoint, Interval
 from abtest.language.model import Metric
@@ -30,7 +31,7 @@ def beside_of(metric: Metric, arms: Arms, baseline: str, alpha: float) -> tuple[
     for variant, arm in arms.items():
         if variant == baseline:
             continue
-        if metric.kind == "survey" or (metric.group is not None and metric.group.how == "rank"):
+        if metric.kind == "survey" or (metric.group is not None and metric.group.ranked):
             found += _ranks(variant, arm, arms[baseline], alpha)
         elif metric.kind == "time_to":
             found += _waits(variant, arm, arms[baseline], float(metric.window.days or 0), alpha)
@@ -67,7 +68,7 @@ def _waits(variant: str, treatment: Arm, control: Arm, never: float, alpha: floa
     assert c is not None
     test = log_rank(t, c, alpha=alpha)
     ratio = test.hazard_ratio
-    estimate = None if ratio is None else Interval(ratio.estimate, ratio.low, ratio.high, ratio.se)
+    estimate = interval_of(ratio)
     values = {"observed": test.observed, "expected": test.expected}
     return [Beside("log_rank", variant, test.status, test.reason, estimate, test.statistic, 1.0, test.p_value, values)]
 

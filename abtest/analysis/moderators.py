@@ -8,12 +8,11 @@ from typing import Any
 
 from abtest.analysis.arms import arm_of
 from abtest.analysis.beside import ClearRegion, ModeratorResult
-from abtest.analysis.interval import Interval
+from abtest.analysis.interval import interval_of
 from abtest.language.model import Experiment, Metric, Moderator
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine, name
-from abtest.stats.inference import Estimate
 from abtest.stats.moderator import (
     Grouped,
     Moderation,
@@ -103,7 +102,7 @@ def _one(
     if line.status != "ok" or line.slope is None or ends[0] == ends[1]:
         return replace(plain, reason=line.reason or "constant"), None
     return replace(
-        plain, status="ok", slope=_interval(line.slope), p_value=line.p_value, low=ends[0], high=ends[1]
+        plain, status="ok", slope=interval_of(line.slope), p_value=line.p_value, low=ends[0], high=ends[1]
     ), line
 
 
@@ -134,12 +133,8 @@ def _with_regions(
     regions = clear_regions(line, row.low, row.high, critical=critical)
     return replace(
         row,
-        at_low=_interval(effect_at(line, row.low, critical=critical)),
-        at_high=_interval(effect_at(line, row.high, critical=critical)),
+        at_low=interval_of(effect_at(line, row.low, critical=critical)),
+        at_high=interval_of(effect_at(line, row.high, critical=critical)),
         critical=critical,
         regions=tuple(ClearRegion(r.low, r.high, r.sign > 0) for r in regions),
     )
-
-
-def _interval(found: Estimate) -> Interval:
-    return Interval(found.estimate, found.low, found.high, found.se)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from abtest.analysis.effects import Movement, MovementArm, MovementChange, TableTest
-from abtest.analysis.interval import Interval
+from abtest.analysis.interval import Interval, interval_of
 from abtest.language.model import Experiment, Group, Ladder, Metric
 from abtest.metrics.movement import (
     Moves,
@@ -113,7 +113,7 @@ def _change(
     anywhere = None
     if len(set(scores)) < len(scores):
         anywhere = _plain(tables.stratified(strata))
-    interval = None if size is None else Interval(size.estimate, size.low, size.high, size.se)
+    interval = interval_of(size)
     return MovementChange(
         variant,
         _difference(t.up, t, c.up, c, alpha),
@@ -135,7 +135,7 @@ def _difference(
     if t is None or c is None:
         return None
     found = score(Counts(t, treatment.units), Counts(c, control.units), alpha=alpha).absolute
-    return None if found is None else Interval(found.estimate, found.low, found.high, found.se)
+    return interval_of(found)
 
 
 # Privacy

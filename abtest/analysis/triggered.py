@@ -22,7 +22,7 @@ from abtest.analysis.beside import (
     TriggeredMetric,
 )
 from abtest.analysis.compare import Setting, always_valid, arm_value
-from abtest.analysis.interval import Interval
+from abtest.analysis.interval import interval_of
 from abtest.analysis.procedures import raw_procedure
 from abtest.language.model import Experiment, Metric
 from abtest.language.resolve_beside import TRIGGER, reach
@@ -221,7 +221,7 @@ def _diluted(
     absolute = _times(found.absolute, rate)
     relative = made.relative if _sign(made.relative) == _sign(absolute) else None
     reason = made.relative_reason or ("lift_undefined" if relative is None else None)
-    return Effect("ok", None, "triggered", _interval(absolute), _interval(relative), reason, found.p_value, banded)
+    return Effect("ok", None, "triggered", interval_of(absolute), interval_of(relative), reason, found.p_value, banded)
 
 
 def _times(estimate: Estimate, rate: float) -> Estimate:
@@ -240,16 +240,12 @@ def _effect(found: Inference, band: bool) -> Effect:
         found.status,
         found.reason,
         found.method,
-        _interval(found.absolute),
-        _interval(found.relative),
+        interval_of(found.absolute),
+        interval_of(found.relative),
         found.relative_reason if found.relative is None else None,
         found.p_value,
         band,
     )
-
-
-def _interval(estimate: Estimate | None) -> Interval | None:
-    return None if estimate is None else Interval(estimate.estimate, estimate.low, estimate.high, estimate.se)
 
 
 def _complements(metrics: Sequence[TriggeredMetric], alpha: float) -> tuple[TriggeredMetric, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from abtest.analysis.beside import Association, AssociationChange, Rate, Region, Together, Value, ValueGoal
-from abtest.analysis.interval import Interval
+from abtest.analysis.interval import Interval, interval_of
 from abtest.analysis.result import Comparison, MetricResult
 from abtest.language.model import Experiment, Metric
 from abtest.metrics.crossed import Covariates, Entry
@@ -248,10 +248,6 @@ def _association(variant: str, table: EngagedBuyers, min_cell: int, alpha: float
         found.status,
         found.reason,
         cells if table.n else None,
-        _interval(found.phi),
-        _interval(found.odds_ratio),
+        interval_of(found.phi),
+        interval_of(found.odds_ratio),
     )
-
-
-def _interval(estimate: Estimate | None) -> Interval | None:
-    return None if estimate is None else Interval(estimate.estimate, estimate.low, estimate.high, estimate.se)

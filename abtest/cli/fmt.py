@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from abtest.cli.show import colour, show_problems, write
+from abtest.cli.show import colour, show_problems, shown, write
 from abtest.problems import Problem, Problems, UserError, quoted
 
 MAX_PROBLEMS = 100
@@ -56,7 +56,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> None:
     problems = Problems()
     files: list[_File] = []
     for path in _files(paths):
-        name = _shown(path)
+        name = shown(path)
         found = _Few()
         if read_yaml(path, name, found) is not None and not found.errors:
             old = path.read_bytes().decode("utf-8")
@@ -116,12 +116,6 @@ def _files(paths: tuple[str, ...]) -> tuple[Path, ...]:
         else:
             raise UserError([Problem("E100", f"no file or folder {quoted(path)}")], exit_code=2)
     return tuple({path.resolve(): path for path in found}.values())
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    absolute = path.resolve()
-    return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)
 
 
 def _line_ends(file: _File) -> str:

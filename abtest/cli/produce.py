@@ -63,11 +63,3 @@ def produce(
         outputs = {FILES[form]: render(result, form, language) for form in forms}
         folder = write_outputs(target / experiment.id, outputs)
     return Produced(result, folder, stamp.said, stamp.kept)
-
-
-def shown(path: Path) -> str:
-    """A path from here, where it is below."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

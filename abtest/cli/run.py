@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abtest.cli.produce import FILES, produce, shown
-from abtest.cli.show import colour, progress, unicode_ok, write
+from abtest.cli.produce import FILES, produce
+from abtest.cli.show import colour, progress, shown, unicode_ok, write
 from abtest.cli.speak import language_option
 from abtest.problems import Problem, UserError, quoted
 

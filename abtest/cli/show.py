@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -61,3 +62,9 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
     console = Console(stderr=True, no_color="NO_COLOR" in os.environ)
     with console.status(title) as status:
         yield lambda step: status.update(f"{title}: {step}")
+
+
+def shown(path: Path) -> str:
+    """A path from here, where it is below."""
+    here, absolute = Path.cwd(), path.resolve()
+    return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(path)

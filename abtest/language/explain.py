@@ -152,7 +152,7 @@ class Explainer:
     def _group(self, metric: Metric, use: GroupUse) -> str:
         group = self._known(use)
         form = group.form if group is not None else None
-        if use.how in ("rank", "degrees"):
+        if use.ranked:
             if isinstance(form, Ladder):
                 step = 1 if use.how == "rank" else 100 / len(form.rungs)
                 numbers = (self.clauses.number(round(step * n, 2)) for n in range(len(form.rungs) + 1))

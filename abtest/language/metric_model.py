@@ -134,6 +134,16 @@ class GroupUse:
     how: Literal["is", "at_least", "rank", "degrees", "share"]
     cell: str | None = None
 
+    @property
+    def ranked(self) -> bool:
+        """Whether the value is how high a unit stands."""
+        return self.how in ("rank", "degrees")
+
+    @property
+    def whole(self) -> bool:
+        """Whether the metric speaks of all levels or cells, and not of one."""
+        return self.ranked or self.how == "share"
+
 
 @dataclass(frozen=True)
 class Ladder:

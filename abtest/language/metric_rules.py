@@ -29,7 +29,7 @@ def folds_of(metric: Metric) -> tuple[str, ...]:
     """The folds that fit what a metric computes per block."""
     if metric.kind in ("ratio", "quantile", "funnel", "time_to", "retention", "churn", "survey", "column"):
         return ()
-    as_amount = metric.kind == "amount" or (metric.group is not None and metric.group.how in ("rank", "degrees"))
+    as_amount = metric.kind == "amount" or (metric.group is not None and metric.group.ranked)
     if metric.per_unit == "session":
         return ("mean",) if as_amount else ("share",)
     if metric.group is not None and metric.group.how == "share":

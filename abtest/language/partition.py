@@ -160,7 +160,7 @@ def _meaning(use: GroupUse, group: Group) -> dict[str, object]:
         cell = cell_of(use, group) or letters
         return {"condition": in_cell(form, cell), "known": known(form), "group": replace(use, cell=cell)}
     names = levels(form)
-    if use.how in ("rank", "degrees"):
+    if use.ranked:
         return {"rank": rank(form, use.how == "degrees")}
     if use.how == "share":
         return {"condition": at_least(form, 1)}

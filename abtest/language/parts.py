@@ -29,7 +29,7 @@ def parts_of(metric: Metric, project: Project) -> tuple[Metric, ...]:
         return ()
     form = project.groups[metric.group.group].form
     if isinstance(form, Ladder):
-        return _rungs(metric, form, project) if metric.group.how in ("rank", "degrees", "share") else ()
+        return _rungs(metric, form, project) if metric.group.whole else ()
     return _cells(metric, form, project)
 
 

@@ -183,7 +183,7 @@ def _on_group(metric: Metric, fields: Fields, problems: Problems, context: Conte
             problems.error("E204", f"no group {quoted(use.group)}", fields.place("group"), hint)
         return None
     ladder = isinstance(group.form, Ladder)
-    if use.how in ("rank", "degrees", "at_least") and not ladder:
+    if (use.ranked or use.how == "at_least") and not ladder:
         hint = (
             "Write  is: " + "".join(letter for letter, _ in group.form.letters) if isinstance(group.form, Cross) else ""
         )

@@ -34,7 +34,7 @@ class Moves:
 
 def has_movement(metric: Metric) -> bool:
     """Metrics that speak of a whole group: the rank on a ladder, the shares of all rungs or cells."""
-    return metric.group is not None and metric.part_of is None and metric.group.how in ("rank", "share")
+    return metric.group is not None and metric.part_of is None and metric.group.whole
 
 
 def not_moved(metric: Metric, group: Group) -> NotMoved | None:

@@ -20,7 +20,7 @@ def needs_counts(metric: Metric) -> bool:
     """Whether anything that is shown of a metric needs its values one by one."""
     if metric.quantile is not None or metric.pooled or metric.part_of is not None:
         return False
-    ranked = metric.kind in ("time_to", "survey") or (metric.group is not None and metric.group.how == "rank")
+    ranked = metric.kind in ("time_to", "survey") or (metric.group is not None and metric.group.ranked)
     return ranked or metric.show is not None or metric.test in (*OF_RANKS, *OF_TIMES)
 
 

@@ -27,12 +27,16 @@ TITLES = (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = write_project(tmp_path_factory.mktemp("people"))
-    for file in made.glob("*.yml"):
+    for file in made.rglob("*.yml"):
         text = file.read_text("utf-8")
         text = text.replace("    names: {FAN: ambassador}\n", f"    names: {{FAN: ambassador}}\n{ADVICE}")
         text = text.replace(
             "  nps: {survey: nps, over: first 14 days}\n", f"  nps:\n    survey: nps\n    over: first 14 days\n{TITLES}"
         )
+        text = text.replace(
+            "  regulars: {group", "  warm: {group: level, as: degrees, over: first 14 days}\n  regulars: {group"
+        )
+        text = text.replace("regulars, cells", "regulars, warm, cells")
         file.write_text(text, "utf-8")
     return made
 
@@ -99,6 +103,16 @@ def test_titles_and_what_it_cannot_tell_in_both_languages(result: Result) -> Non
     assert "Trouw" in dutch
     assert "Loyalty" not in dutch
     assert Result.from_json(result.to_json()) == result
+
+
+def test_degrees_are_looked_at_as_ranks_are(result: Result) -> None:
+    """They are the same ladder, on another scale: the same order of units, and the same moves."""
+    rank, warm = result.metric("rank"), result.metric("warm")
+    assert warm.movement is not None
+    assert warm.movement == rank.movement
+    assert [(b.method, b.p_value) for b in warm.beside] == [(b.method, b.p_value) for b in rank.beside]
+    values = zip(rank.arms, warm.arms, strict=True)
+    assert all(a.value is not None and b.value == pytest.approx(100 / 3 * a.value) for a, b in values)
 
 
 def test_an_invalid_result_shows_no_people(result: Result) -> None:
