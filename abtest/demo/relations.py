@@ -23,10 +23,9 @@ LOG = "ts,user_id,event,feature,stars,seconds,revenue"
 CUSTOMERS = "user_id,contract,subscription,member,direct_debit"
 FEATURES = ("album", "collage", "crop", "filter", "map", "print", "story", "tag")
 THEMES = ("praise", "question", "wish", "complaint")
-COMMON = (
-    "recommend satisfied fan_close fan_proud fan_doubt promise_clear knowledge_clear trust_clear "
-    "need_safety need_belonging need_esteem need_growth theme recommend_from_1"
-).split()
+SCALES = "recommend satisfied fan_close fan_proud fan_doubt promise_clear knowledge_clear trust_clear"
+NEEDS = "need_safety need_belonging need_esteem need_growth"
+COMMON = (*SCALES.split(), *NEEDS.split(), "theme", "recommend_from_1")
 """Questions of every form; the last two are open to skipping."""
 BLOCKS = {
     "b2b": "b2b_understands b2b_delivers b2b_partner b2b_forward b2b_replace",
@@ -44,6 +43,7 @@ here (work, home, the club, a good cause), and half of the others, by lot."""
 SEVEN = ("b2b", "cause")
 FORMS = ",".join(("answered_at", "user_id", *COMMON, *" ".join(BLOCKS.values()).split()))
 
+LAPSED = 0.13
 _ON_DAYS = {  # per active day and person, how much more for one standard deviation of fondness, and spread (log)
     "lead": (0.055, 0.3, 0.5),
     "edit": (0.10, 0.4, 1.2),
@@ -51,15 +51,15 @@ _ON_DAYS = {  # per active day and person, how much more for one standard deviat
     "review": (0.014, 0.5, 0.6),
     "rating": (0.030, 0.3, 0.6),
     "feedback": (0.020, 0.2, 0.6),
-    "invite": (0.075, 0.9, 0.5),
+    "invite": (0.032, 0.4, 0.7),
     "idea": (0.014, 0.6, 0.6),
 }
 _ANY_DAY = {
     "complaint": (0.0050, -0.4, 0.6),
-    "event_visit": (0.0080, 0.5, 0.6),
+    "event_visit": (0.0090, 0.2, 0.6),
     "service_contact": (0.0110, 0.0, 0.6),
     "notification": (0.10, 0.0, 0.4),
-    "order": (0.040, 0.55, 0.9),
+    "order": (0.042, 0.45, 0.9),
 }
 
 
@@ -125,10 +125,13 @@ def _happened(
 
     found = {event: on_days(event, rate(of)) for event, of in _ON_DAYS.items()}
     found |= {event: any_day(event, rate(of)) for event, of in _ANY_DAY.items()}
+    found["order"] = _with_lapsed(draw, found["order"], people)
     app = {}
     for rows in logged:  # a composer that adds rows has two parts of one event
         app[rows.event] = _joined(app[rows.event], rows) if rows.event in app else rows
-    found["feature_used"] = _says(found["feature_used"], "feature", draw.choice(FEATURES, len(found["feature_used"].user)))
+    found["feature_used"] = _says(
+        found["feature_used"], "feature", draw.choice(FEATURES, len(found["feature_used"].user))
+    )
     rated = found["rating"].user
     stars = np.clip(np.round(3.7 + 0.8 * fond[rated] + draw.normal(0, 0.8, len(rated))), 1, 5).astype(np.int64)
     found["rating"] = _says(found["rating"], "stars", stars)
@@ -139,7 +142,10 @@ def _happened(
         _orders(bought, cents, app["purchase"]),
         _notified(draw, found["notification"], app["notification_open"]),
         _read(draw, app["article_read"]),
-        *(_received(draw, e, app["photo_post"], share) for e, share in (("like_received", 0.35), ("comment_received", 0.12))),
+        *(
+            _received(draw, e, app["photo_post"], share)
+            for e, share in (("like_received", 0.35), ("comment_received", 0.12))
+        ),
         *_joining(draw, people, cells, fond, begin, own),
     ]
 
@@ -150,6 +156,18 @@ def _says(part: _Part, column: str, what: Any) -> _Part:
 
 def _joined(first: Rows, second: Rows) -> Rows:
     return Rows(first.event, *(np.concatenate([a, b]) for a, b in zip(first[1:], second[1:], strict=True)))
+
+
+def _with_lapsed(draw: np.random.Generator, orders: _Part, people: People) -> _Part:
+    """Some bought much and stopped when the test began; nothing of the test made them."""
+    lapsed = draw.random(len(people.ids)) < LAPSED
+    kept = np.flatnonzero(~lapsed[orders.user])
+    past = np.minimum(7 * HISTORY, people.tenure)
+    user = np.repeat(np.arange(len(lapsed)), draw.poisson(0.28 * lapsed * past))
+    day = -1 - np.floor(draw.random(len(user)) * past[user]).astype(np.int64)
+    second = draw.uniform(8 * 3600, 22 * 3600, len(user))
+    new = (np.concatenate([a[kept], b]) for a, b in zip(orders[1:4], (user, day, second), strict=True))
+    return _Part(orders.event, *new)
 
 
 def _orders(shop: _Part, cents: Numbers, app: Rows) -> _Part:
@@ -185,11 +203,11 @@ def _joining(
     draw: np.random.Generator, people: People, cells: Cells, fond: Fractions, begin: Numbers, own: Numbers
 ) -> list[_Part]:
     """The community, which opened with the test: some make an account there on an active day, and find friends."""
-    joins = np.flatnonzero((draw.random(len(fond)) < 1 / (1 + np.exp(-fond))) & (own > 0))
-    cell = begin[joins] + (draw.random(len(joins)) ** 0.5 * own[joins]).astype(np.int64)
-    keep = cells.day[cell] >= people.entry[joins]
-    joins, day = joins[keep], cells.day[cell[keep]]
-    second = np.minimum(cells.second[cells.first[cell[keep]]] + 400, 86_300)
+    before = np.bincount(cells.user[cells.day < people.entry[cells.user]], minlength=len(fond))
+    after = own - before
+    joins = np.flatnonzero((draw.random(len(fond)) < 1 / (1 + np.exp(-fond))) & (after > 0))
+    cell = (begin + before)[joins] + (draw.random(len(joins)) ** 2 * after[joins]).astype(np.int64)
+    day, second = cells.day[cell], np.minimum(cells.second[cells.first[cell]] + 400, 86_300)
     friends = np.repeat(np.arange(len(joins)), draw.poisson(9 * np.exp(draw.normal(-0.2, 0.8, len(joins)))))
     later = np.floor(draw.exponential(4, len(friends))).astype(np.int64)
     inside = day[friends] + later < DAYS
@@ -255,7 +273,13 @@ def _answers(
         return np.where(given if asked is None else given & asked, code.astype(str), "").tolist()
 
     feeling = 0.85 * warm + 0.5 * draw.normal(0, 1, n)
-    columns = [scale(0, 10, 0.74), scale(1, 5, 0.72), scale(1, 5, 0.62), scale(1, 5, 0.58), scale(1, 5, 0.58, None, True)]
+    columns = [
+        scale(0, 10, 0.78),
+        scale(1, 5, 0.72),
+        scale(1, 5, 0.62),
+        scale(1, 5, 0.58),
+        scale(1, 5, 0.58, None, True),
+    ]
     columns += [scale(1, 5, level) for level in (0.78, 0.74, 0.70, 0.84, 0.72, 0.68, 0.64)]
     likely = np.array([0.4, 0.2, 0.25, 0.15])
     theme = np.array(THEMES)[np.searchsorted(np.cumsum(likely), np.clip(draw.random(n) - 0.08 * feeling, 0, 0.999))]
@@ -266,9 +290,7 @@ def _answers(
         feeling = 0.7 * warm + 0.7 * draw.normal(0, 1, n)
         asked = reason == number if number < 4 else draw.random(n) < 0.5
         names = items.split()
-        columns += [
-            scale(1, 7 if block in SEVEN else 5, 0.62, asked, item == names[-1]) for item in names
-        ]
+        columns += [scale(1, 7 if block in SEVEN else 5, 0.62, asked, item == names[-1]) for item in names]
     dates = [(season.start + timedelta(days=d)).isoformat() for d in day.tolist()]
     return [",".join(row) for row in zip(dates, people.ids[who].tolist(), *columns, strict=True)]
 
@@ -277,6 +299,6 @@ def _customers(draw: np.random.Generator, people: People, fond: Fractions) -> li
     """Four of five are in the customer file, as it stood before the test."""
     known = np.flatnonzero(draw.random(len(fond)) < 0.8)
     tie = 1 / (1 + np.exp(-0.5 * fond[known]))
-    flags = [(draw.random(len(known)) < 2 * share * tie).astype(int).tolist() for share in (0.15, 0.30, 0.25, 0.35)]
+    flags = [(draw.random(len(known)) < 2 * share * tie).astype(int).tolist() for share in (0.20, 0.42, 0.36, 0.35)]
     rows = zip(people.ids[known].tolist(), *flags, strict=True)
     return sorted(",".join(map(str, row)) for row in rows)
