@@ -372,3 +372,21 @@ def test_a_small_demo_runs_too(tmp_path: Path) -> None:
     result = analyse(project, project.experiments["composer_v3"])
     assert result.experiment.reached_end
     assert all(sum(s.count for s in ledger.steps) == ledger.read for ledger in result.ledgers)
+
+
+def test_what_the_readme_adds_from_the_catalogue_runs(tmp_path: Path) -> None:
+    folder = write_demo(tmp_path / "demo", users=1_000, seed=3).folder
+    text = (folder / "README.md").read_text("utf-8")
+    (folder / "metrics" / "relations.yml").write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
+    plan = folder / "experiments" / "composer_v3.yml"
+    more = plan.read_text("utf-8").replace("order_value]", "order_value, nps, visitor_to_customer]")
+    plan.write_text(more, "utf-8")
+    project, problems = read_project(folder)
+    assert problems.found == []
+    result = analyse(project, project.experiments["composer_v3"], iterations=False)
+    assert result.experiment.reached_end  # no file ends before the app log does
+    found = {m.key: m for m in result.metrics}
+    for arm in found["nps.answered"].arms:
+        assert arm.value == pytest.approx(0.65, abs=0.1)
+    assert found["nps.answered"].comparisons[0].state == "unclear"
+    assert found["visitor_to_customer"].comparisons[0].state == "unclear"
