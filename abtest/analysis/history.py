@@ -137,7 +137,8 @@ def _measured(
     binary = binary_metrics(engine, values, every)
     covariates = find_covariates(engine, values, found.covariates)
     table = arms_by_variant(engine, values, past, every, covariates, grid, binary)
-    through = min((log.last_complete for log in found.logs.values()), default=entered[-1][0])
+    seen = entered[-1][0] if found.exposed.last is None else found.exposed.last
+    through = min((log.last_complete for log in found.logs.values()), default=seen)
     first = entered[0][0] if past.start is None else day_number(past.start)
     last = through if past.end is None else min(through, day_number(past.end))
     return Past(
