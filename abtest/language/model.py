@@ -45,6 +45,7 @@ from abtest.language.metric_model import (
     Window,
     Written,
 )
+from abtest.language.plan_model import EARLY_LITTLE, FLAT_PRIOR, Method, Prior, Spending
 from abtest.language.source_model import (
     NOWHERE,
     Event,
@@ -168,7 +169,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Plan:
-    method: Literal["fixed", "sequential"] = "fixed"
+    """How the experiment is read. `looks`: information fractions of the planned looks; `units`: how many units it waits
+    for, None where looks go by days; `monitoring`: the part of alpha that a hybrid plan spends on looking early."""
+
+    method: Method = "fixed"
     alpha: float = 0.05
     guardrail_alpha: float = 0.025
     power: float = 0.8
@@ -178,6 +182,11 @@ class Plan:
     srm_alpha: float = 0.001
     lift: Literal["fieller", "delta", "log"] = "fieller"
     correct_segments: Literal["bh", "none"] = "bh"
+    looks: tuple[float, ...] = ()
+    spending: Spending = EARLY_LITTLE
+    units: int | None = None
+    monitoring: float = 0.2
+    prior: Prior = FLAT_PRIOR
 
 
 @dataclass(frozen=True)
