@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from abtest.analysis.beside import DriverResult, ModeratorResult, Triggered, Value
+from abtest.analysis.early import Believed as Believed
+from abtest.analysis.early import LookInfo as LookInfo
+from abtest.analysis.early import LooksInfo as LooksInfo
+from abtest.analysis.early import PlanInfo as PlanInfo
 from abtest.analysis.effects import Adjustment as Adjustment
 from abtest.analysis.effects import Beside as Beside
 from abtest.analysis.effects import Clustering as Clustering
@@ -88,6 +92,7 @@ class Comparison:
     selected: Interval | None = None
     selected_absolute: Interval | None = None
     clustering: Clustering | None = None
+    believed: Believed | None = None
 
 
 @dataclass(frozen=True)
@@ -323,20 +328,6 @@ class ExperimentInfo:
 
 
 @dataclass(frozen=True)
-class PlanInfo:
-    method: Literal["fixed", "sequential"]
-    alpha: float
-    guardrail_alpha: float
-    power: float
-    detect: float | None
-    correct_goal: Correction
-    srm_alpha: float
-    correct_secondary: Correction = "none"
-    lift: Literal["fieller", "delta", "log"] = "fieller"
-    correct_segments: Literal["bh", "none"] = "bh"
-
-
-@dataclass(frozen=True)
 class SourceInfo:
     """A source as read: file names relative to the data folder, rows, and a fingerprint that ignores row order."""
 
@@ -380,6 +371,7 @@ class Result:
     iterations: tuple[Iteration, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     moderators: tuple[ModeratorResult, ...] = ()
+    looks: LooksInfo | None = None
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

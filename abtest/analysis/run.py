@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from abtest.analysis.about import advice_of, experiment_info, meanings, plan_info, provenance
 from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.arms import Arm
-from abtest.analysis.clock import clock_of
+from abtest.analysis.clock import standing_of, told_looks
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import decide
@@ -24,6 +24,7 @@ from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.moderators import moderated_goals
 from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
+from abtest.analysis.priors import Priors, priors_of
 from abtest.analysis.projections import TargetResult
 from abtest.analysis.quantiles import ranked_of
 from abtest.analysis.reliability import reliability_of
@@ -32,6 +33,7 @@ from abtest.analysis.result import (
     Comparison,
     Interval,
     MetricResult,
+    PlanInfo,
     Result,
     Unadjusted,
 )
@@ -52,6 +54,7 @@ from abtest.metrics.sums import binary_metrics, grids
 from abtest.metrics.units import Values
 from abtest.metrics.value_counts import raw_answer
 from abtest.sources.engine import Engine
+from abtest.stats.bayes import FLAT
 
 NO_HISTORY: Unadjusted = "no_history"
 
@@ -85,7 +88,6 @@ def analyse(
     does not depend on the order of rows.
     """
     with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as shared:
-        result = _Run(shared, project, experiment, options, progress, notice, stamp).result()
 
         def compute(before: Experiment) -> Result:
             def step(what: str) -> None:
@@ -93,6 +95,8 @@ def analyse(
 
             return analyse(project, before, options=options, progress=step, engine=shared, iterations=False)
 
+        priors = priors_of(project, experiment, earlier or {}, compute)
+        result = _Run(shared, project, experiment, options, progress, notice, stamp, priors).result()
         if not iterations:
             return result
         return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
@@ -108,6 +112,7 @@ class _Run:
         progress: Progress,
         notice: Progress,
         stamp: Lock | None,
+        priors: Priors,
     ) -> None:
         self.engine, self.project, self.experiment = engine, project, experiment
         self.options, self.progress, self.notice = options, progress, notice
@@ -117,6 +122,7 @@ class _Run:
         self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
         self.drift = drift_of(project, experiment, stamp)
+        self.priors = priors
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
@@ -143,7 +149,9 @@ class _Run:
             if m.survey is not None and m.part_of is None
         }
         self.progress("statistics")
-        clock, setting, last_exposure = clock_of(self.engine, self.experiment, found, by_variant)
+        kept = self.project.looks.get(self.experiment.id, ())
+        standing = standing_of(self.engine, self.experiment, found, by_variant, kept, self.priors.of)
+        clock, setting, last_exposure = standing.clock, standing.setting, standing.last_exposure
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
@@ -189,7 +197,7 @@ class _Run:
         return Result(
             schema=SCHEMA,
             experiment=experiment_info(self.project, self.experiment, found, clock, metrics),
-            plan=plan_info(self.experiment.plan),
+            plan=self._plan_info(),
             decision=decision,
             metrics=metrics,
             segments=segments,
@@ -203,7 +211,12 @@ class _Run:
             targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
+            looks=told_looks(self.experiment, standing),
         )
+
+    def _plan_info(self) -> PlanInfo:
+        goal = next((u.name for u in self.experiment.metrics if u.role == "goal"), "")
+        return plan_info(self.experiment.plan, self.priors.of.get(goal, FLAT), self.priors.count.get(goal))
 
     def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
         if not self.experiment.targets:

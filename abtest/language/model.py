@@ -16,6 +16,7 @@ from typing import Literal
 from abtest.language.beside_model import Drivers, Moderator, Target, Trigger
 from abtest.language.conditions import Condition, RowTest, Where
 from abtest.language.lock_model import Lock
+from abtest.language.looks_model import Look
 from abtest.language.metric_model import (
     FINER_UNITS,
     Adjust,
@@ -248,7 +249,8 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment. `language`: that of
+    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment; `looks`: when
+    their data were looked at. `language`: that of
     reports, where none is asked for."""
 
     root: Path
@@ -266,4 +268,5 @@ class Project:
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     locks: Mapping[str, Lock] = field(default_factory=dict)
+    looks: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
     language: str = "en"

@@ -18,12 +18,12 @@ from abtest.language import schema_shapes as s
 from abtest.language.catalogue import PREFIX, entries
 from abtest.language.measures import RESERVED
 from abtest.language.model import SourceKind
-from abtest.language.project import SECTIONS
 from abtest.language.plan_model import METHODS
+from abtest.language.project import SECTIONS
 from abtest.language.read_experiment import ROLES
-from abtest.language.read_plan import GOAL_CORRECTIONS, SECONDARY_CORRECTIONS
 from abtest.language.read_kinds import KINDS, MAX_STEPS
 from abtest.language.read_metrics import CLOCKS
+from abtest.language.read_plan import GOAL_CORRECTIONS, SECONDARY_CORRECTIONS
 from abtest.language.schema_shapes import Shape
 from abtest.language.statistical_tests import TESTS
 from abtest.language.yaml import Map, Text
