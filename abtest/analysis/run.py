@@ -280,7 +280,12 @@ class _Run:
             curves=()
             if self.experiment.cluster
             else curves_of(
-                metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha, self.project.min_cell
+                metric,
+                by_variant,
+                self.experiment.baseline,
+                self.experiment.plan.alpha,
+                self.project.min_cell,
+                self.spread.get(metric.name, ()),
             ),
         )
 
