@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from abtest.analysis.beside import DriverResult, ModeratorResult, Triggered, Value
+from abtest.analysis.beside import DriverResult, ModeratorResult, Retention, Triggered, Value
 from abtest.analysis.effects import Adjustment as Adjustment
 from abtest.analysis.effects import Beside as Beside
 from abtest.analysis.effects import Clustering as Clustering
@@ -380,6 +380,7 @@ class Result:
     iterations: tuple[Iteration, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     moderators: tuple[ModeratorResult, ...] = ()
+    retention: tuple[Retention, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -35,6 +35,7 @@ from abtest.analysis.result import (
     Result,
     Unadjusted,
 )
+from abtest.analysis.returns import retention_of
 from abtest.analysis.segments import split_goals
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
@@ -203,6 +204,7 @@ class _Run:
             targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
+            retention=retention_of(*shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell),
         )
 
     def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
