@@ -204,7 +204,9 @@ class _Run:
             targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
-            retention=retention_of(*shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell),
+            retention=retention_of(
+                *shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell
+            ),
         )
 
     def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abtest.analysis.result import Beside, Curve, MetricResult
+from abtest.analysis.result import Beside, Curve, Interval, MetricResult
 from abtest.reports.appendix import Plain
 from abtest.reports.wording import Wording
 
@@ -91,20 +91,14 @@ def _reliability(w: Wording, one: Beside) -> str:
     return w.words("list.space").join([text, turned])
 
 
-def curve_tables(w: Wording) -> list[Plain]:
-    """Doses and waiting times as tables, where effects may be shown."""
-    if not w.result.decision.valid or w.early:
-        return []
-    return [_curve(w, m, c) for m in w.result.metrics for c in m.curves if c.points]
-
-
-def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
+def curve_table(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
+    """A dose or waiting time as a table: the numbers of its figure."""
     words = w.words
     names = [words(f"curve.{curve.kind}.at"), w.control, w.variant(curve.variant)]
     rows = []
     marks = w.marks(metric, [point.at for point in curve.points])
     for at, point in zip(marks, curve.points, strict=True):
-        row = [at, w.share(point.control.estimate), w.share(point.treatment.estimate)]
+        row = [at, share_text(w, point.control), share_text(w, point.treatment)]
         if point.difference is not None:
             row.append(_difference(w, point.difference.estimate, point.difference.low, point.difference.high))
         rows.append(tuple(row))
@@ -114,6 +108,14 @@ def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
     caption = words(f"curve.{curve.kind}.caption", metric=w.metric(metric))
     caption = words("list.space").join([caption, p]) if p else caption
     return Plain(caption, tuple(names), tuple(rows), frozenset(range(1, len(names))))
+
+
+def share_text(w: Wording, of: Interval) -> str:
+    """A share with its interval, where it has one."""
+    if of.low is None or of.high is None:
+        return w.share(of.estimate)
+    both = w.words("interval.both", low=w.share(of.low), high=w.share(of.high))
+    return w.words("adjusted.effect", change=w.share(of.estimate), interval=both)
 
 
 def _difference(w: Wording, estimate: float, low: float | None, high: float | None) -> str:
