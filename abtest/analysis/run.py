@@ -51,7 +51,7 @@ from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.metrics.value_counts import raw_answer
+from abtest.metrics.value_counts import answer_classes, raw_answer
 from abtest.sources.engine import Engine
 
 NO_HISTORY: Unadjusted = "no_history"
@@ -139,7 +139,9 @@ class _Run:
             if m.show == "histogram"
         }
         self.answers = {
-            m.name: histogram(self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell)
+            m.name: histogram(
+                self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell, answer_classes(m)
+            )
             for m in self.metrics
             if m.survey is not None and m.part_of is None
         }
