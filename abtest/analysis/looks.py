@@ -6,7 +6,7 @@ which a cell below `min_cell` units could be told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import categories, lifetable
@@ -14,6 +14,7 @@ from abtest.analysis.interval import interval_of
 from abtest.analysis.quantiles import RankedQuantile
 from abtest.analysis.result import Beside, Curve, CurvePoint, Interval
 from abtest.language.model import Metric
+from abtest.metrics.value_counts import Counted
 from abtest.stats.dose import dose_curve
 from abtest.stats.ordinal import brunner_munzel
 from abtest.stats.proportional_odds import proportional_odds, proportionality
@@ -105,12 +106,13 @@ def curves_of(metric: Metric, arms: Arms, baseline: str, alpha: float, min_cell:
         if metric.kind == "time_to":
             found.append(_survival(variant, arm, arms[baseline], float(metric.window.days or 0), alpha, min_cell))
         elif metric.show is not None:
-            found.append(_dose(variant, arm, arms[baseline], alpha))
+            found.append(_dose(variant, arm, arms[baseline], alpha, min_cell))
     return tuple(found)
 
 
-def _dose(variant: str, treatment: Arm, control: Arm, alpha: float) -> Curve:
+def _dose(variant: str, treatment: Arm, control: Arm, alpha: float, min_cell: int) -> Curve:
     curve = dose_curve(treatment.values or (), control.values or (), alpha=alpha)
+    shown = told_doses([p.threshold for p in curve.points], treatment.values or (), control.values or (), min_cell)
     points = tuple(
         CurvePoint(
             p.threshold,
@@ -119,8 +121,26 @@ def _dose(variant: str, treatment: Arm, control: Arm, alpha: float) -> Curve:
             Interval(p.difference, p.low, p.high),
         )
         for p in curve.points
+        if p.threshold in shown
     )
     return Curve("dose", variant, points, curve.status, curve.reason, curve.p_value)
+
+
+def told_doses(thresholds: Sequence[float], treatment: Counted, control: Counted, min_cell: int) -> frozenset[float]:
+    """Thresholds between which, above which and below which each arm has enough units to be shown, or none at all. The
+    band and the p-value are those of all thresholds."""
+    found: list[float] = []
+    above = [[sum(n for v, n in arm if v >= t) for t in thresholds] for arm in (treatment, control)]
+    everybody = [sum(n for _, n in arm) for arm in (treatment, control)]
+    known = [0, 0]
+    for i in reversed(range(len(thresholds))):
+        here = [arm[i] for arm in above]
+        apart = [n - k for n, k in zip(here, known, strict=True)]
+        rest = [n - k for n, k in zip(everybody, here, strict=True)]
+        if min(apart) >= min_cell and all(n == 0 or n >= min_cell for n in rest):
+            found.append(thresholds[i])
+            known = here
+    return frozenset(found)
 
 
 def _survival(variant: str, treatment: Arm, control: Arm, never: float, alpha: float, min_cell: int) -> Curve:

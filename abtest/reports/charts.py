@@ -180,13 +180,15 @@ def _hits(
 
 def _waiting(w: Wording, metric: MetricResult, curve: Curve) -> Chart:
     points = curve.points
-    x = Scale(0.0, max(points[-1].at, 1e-9))
+    # The last value is held for a while, so that it can be seen.
+    end = (1.0 + AIR) * points[-1].at or 1.0
+    x = Scale(0.0, end)
     arms = ([(p.at, p.control) for p in points], [(p.at, p.treatment) for p in points])
     ends = [v for own in arms for side in _bounds(own) for _, v in side]
     y = _scale([*ends, 1.0], 0.0, 1.0)
     series = []
     for variant, own in zip((w.result.experiment.baseline, curve.variant), arms, strict=True):
-        whole = [(0.0, Interval(1.0, 1.0, 1.0)), *own]
+        whole = [(0.0, Interval(1.0, 1.0, 1.0)), *own, (end, own[-1][1])]
         low, high = (stairs(side) for side in _bounds(whole))
         path = line(x, y, stairs([(at, i.estimate) for at, i in whole]), HEIGHT)
         series.append(Series(w.variant(variant), _tone(w, variant), path, region(x, y, low, high, HEIGHT)))

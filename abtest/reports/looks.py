@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abtest.analysis.result import Beside, Curve, Interval, MetricResult
 from abtest.reports.appendix import Plain
+from abtest.reports.numbers import decimals_for
 from abtest.reports.wording import Wording
 
 IN_PANELS = ("group", "survey")
@@ -119,8 +120,11 @@ def share_text(w: Wording, of: Interval) -> str:
 
 
 def _difference(w: Wording, estimate: float, low: float | None, high: float | None) -> str:
+    # As many decimals as it takes to tell a bound from zero.
+    decimals = decimals_for([100 * x for x in (estimate, low, high) if x is not None], 1)
+
     def points(value: float) -> str:
-        return w.numbers.fixed(100 * value, 1, sign=True)
+        return w.numbers.fixed(100 * value, decimals, sign=True)
 
     if low is None or high is None:
         return w.words("units.points", n=points(estimate))

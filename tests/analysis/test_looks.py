@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 import abtest
+from abtest.analysis.looks import told_doses
 from abtest.analysis.result import Beside, MetricResult, Result
 from abtest.reports.html import render_html
 from tests.analysis.kinds import write_project
@@ -117,3 +121,21 @@ def test_the_quantile_of_a_variant_by_ranks(tmp_path: Path) -> None:
         assert (found.low, found.high) == (ordered[ranks.low - 1], ordered[ranks.high - 1])
         assert looks[variant].values == {"coverage": ranks.coverage}
     assert "exact coverage 95" in render_html(result)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=2, max_size=12),
+    st.integers(1, 20),
+)
+def test_no_few_units_can_be_told_from_a_dose_curve(counts: list[tuple[int, int]], floor: int) -> None:
+    arms = [tuple((float(v), pair[i]) for v, pair in enumerate(counts) if pair[i]) for i in (0, 1)]
+    thresholds = [float(v) for v in range(1, len(counts))]
+    shown = sorted(told_doses(thresholds, arms[0], arms[1], floor))
+    for arm in arms:
+        ends = [-1.0, *shown, float(len(counts))]
+        cells = [sum(n for v, n in arm if low <= v < high) for low, high in pairwise(ends)]
+        if shown:
+            assert all(n >= floor for n in cells[1:])
+            assert cells[0] == 0 or cells[0] >= floor
+    if all(n >= floor for pair in counts for n in pair):
+        assert shown == thresholds

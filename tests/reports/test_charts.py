@@ -43,9 +43,25 @@ def _point(at: float, control: float, treatment: float, band: float | None, apar
 
 
 WAITING = Curve("survival", "composer", (_point(0.0, 0.75, 0.7, 0.02, None), _point(5.0, 0.5, 0.4, 0.03, None)))
-DOSE = Curve("dose", "composer", (_point(1.0, 0.8, 0.81, None, 0.02), _point(4.0, 0.4, 0.45, None, 0.02), _point(9.0, 0.1, 0.13, None, 0.02)), p_value=0.001)  # fmt: skip
-SPREAD = tuple(Bin(v, v, (("control", a), ("composer", b))) for v, a, b in ((0.0, 600, 550), (1.0, 300, 330), (2.0, 100, 120)))  # fmt: skip
-SCORES = tuple(Bin(lo, hi, (("control", a), ("composer", b))) for lo, hi, a, b in ((0.0, 4.0, 20, 15), (5.0, 6.0, 30, 25), (7.0, 8.0, 40, 45), (9.0, 9.0, 50, 60), (10.0, 10.0, 60, 55)))  # fmt: skip
+DOSE = Curve(
+    "dose",
+    "composer",
+    (_point(1.0, 0.8, 0.81, None, 0.02), _point(4.0, 0.4, 0.45, None, 0.02), _point(9.0, 0.1, 0.13, None, 0.02)),
+    p_value=0.001,
+)
+SPREAD = tuple(
+    Bin(v, v, (("control", a), ("composer", b))) for v, a, b in ((0.0, 600, 550), (1.0, 300, 330), (2.0, 100, 120))
+)
+SCORES = tuple(
+    Bin(lo, hi, (("control", a), ("composer", b)))
+    for lo, hi, a, b in (
+        (0.0, 4.0, 20, 15),
+        (5.0, 6.0, 30, 25),
+        (7.0, 8.0, 40, 45),
+        (9.0, 9.0, 50, 60),
+        (10.0, 10.0, 60, 55),
+    )
+)
 EFFECT = Effect("ok", None, "score", Interval(0.01, 0.002, 0.018, 0.004))
 DAYS = Retention(
     (("retained", 7, 7),),
@@ -85,6 +101,7 @@ def test_a_waiting_curve_is_a_staircase_through_its_numbers() -> None:
     assert tops == {round(round(HEIGHT * (1 - (v - floor) / (high - floor)), 1) / HEIGHT, 9) for v in (1.0, 0.75, 0.5)}
     assert all(a[0] == b[0] or a[1] == b[1] for a, b in itertools.pairwise(found))
     assert found[-1][0] == WIDTH
+    assert found[-3][0] < WIDTH  # the last value is held for a while, so that it can be seen
     ys = [y for _, y in places(treatment.band)]
     inside = [y for _, y in places(treatment.path)]
     assert min(ys) <= min(inside) <= max(inside) <= max(ys)
@@ -187,11 +204,12 @@ def test_hidden_days_say_why() -> None:
 
 def test_a_fixed_interval_is_not_read_before_the_end() -> None:
     html = section(render_html(drawn("keep_running")), "retention")
-    assert "+1.00 points" not in html
+    assert "+1.00\u00a0points" in section(render_html(drawn()), "retention")
+    assert "+1.00\u00a0points" not in html
     assert load("en")("beside.open") in html
     one = replace(DAYS.days[0], effects=(("composer", replace(EFFECT, band=True)),))
     banded = replace(drawn("keep_running"), retention=(replace(DAYS, days=(one,)),))
-    assert "+1.00 points" in section(render_html(banded), "retention")
+    assert "+1.00\u00a0points" in section(render_html(banded), "retention")
 
 
 def test_retention_survives_json() -> None:
