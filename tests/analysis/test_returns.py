@@ -198,3 +198,22 @@ def test_other_clocks_and_units_have_no_days(folder: Path) -> None:
     metrics = [m for m in abtest.load(folder).metrics.values() if m.kind == "retention"]
     assert len(returns_of(metrics)) == 3
     assert returns_of([replace(metrics[0], unit="device")]) == ()
+
+
+def test_where_clusters_were_randomised_they_are_what_is_compared(folder: Path, result: Result, tmp_path: Path) -> None:
+    """Ten teams, each in one variant: the counts are those of units, the test is that of clusters."""
+    made = project(tmp_path)
+    people = [{**r, "team": f"t{r['uid'][-1]}{'ab'[int(r['uid']) % 2]}"} for r in table_of(made, "people.csv")]
+    flags = [{**r, "variant": "ab"[int(r["uid"]) % 2]} for r in table_of(made, "flags.csv")]
+    for name, rows in (("people.csv", people), ("flags.csv", flags)):
+        with (made / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+    text = (made / "abtest.yml").read_text("utf-8")
+    (made / "abtest.yml").write_text(text.replace("{plan: plan}", "{plan: plan, team: team}"), "utf-8")
+    path = made / "experiments" / "kinds.yml"
+    path.write_text(path.read_text("utf-8").replace("unit: user\n", "unit: user\ncluster: people.team\n"), "utf-8")
+    day = next(d for d in of(abtest.run("kinds", made), "d7").days if d.day == 14)
+    assert shown(day) == recount(made, "d7", 14)
+    assert "cluster" in day.effects[0][1].method
