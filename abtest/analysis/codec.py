@@ -45,6 +45,7 @@ ASIDE = frozenset(
         "bound",
         "spent",
         "final",
+        "retention",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

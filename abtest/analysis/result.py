@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from abtest.analysis.beside import DriverResult, ModeratorResult, Triggered, Value
+from abtest.analysis.beside import DriverResult, ModeratorResult, Retention, Triggered, Value
 from abtest.analysis.early import Believed as Believed
 from abtest.analysis.early import LookInfo as LookInfo
 from abtest.analysis.early import LooksInfo as LooksInfo
@@ -372,6 +372,7 @@ class Result:
     targets: tuple[TargetResult, ...] = ()
     moderators: tuple[ModeratorResult, ...] = ()
     looks: LooksInfo | None = None
+    retention: tuple[Retention, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

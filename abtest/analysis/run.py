@@ -37,6 +37,7 @@ from abtest.analysis.result import (
     Result,
     Unadjusted,
 )
+from abtest.analysis.returns import retention_of
 from abtest.analysis.segments import split_goals
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
@@ -52,7 +53,7 @@ from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.metrics.value_counts import raw_answer
+from abtest.metrics.value_counts import answer_classes, raw_answer
 from abtest.sources.engine import Engine
 from abtest.stats.bayes import FLAT
 
@@ -144,7 +145,9 @@ class _Run:
             if m.show == "histogram"
         }
         self.answers = {
-            m.name: histogram(self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell)
+            m.name: histogram(
+                self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell, answer_classes(m)
+            )
             for m in self.metrics
             if m.survey is not None and m.part_of is None
         }
@@ -212,6 +215,9 @@ class _Run:
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
             looks=told_looks(self.experiment, standing),
+            retention=retention_of(
+                *shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell
+            ),
         )
 
     def _plan_info(self) -> PlanInfo:

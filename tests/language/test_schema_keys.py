@@ -26,7 +26,8 @@ MAP_OF = {
     r"funnel of metric \w+": "funnel", r"the condition of .*": "condition", r"an example of metric \w+": "example",
     r"experiment \w+": "experiment", r"exposure": "exposure", r"variant \w+": "variant", r"dates": "dates",
     r"population": "population", r"metrics of the experiment": "roles",
-    r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"spending": "spending", r"prior": "prior", r"correct": "correct", r"decide \w+": "outcome",
+    r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"spending": "spending", r"prior": "prior",
+    r"correct": "correct", r"decide \w+": "outcome",
     r"drivers": "drivers", r"target \w+": "target",
 }  # fmt: skip
 """What the readers call a map in their messages, and what the schema calls it."""
