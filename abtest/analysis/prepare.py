@@ -228,13 +228,14 @@ class _Reader:
         """Undeclared paths: columns of metrics by their own name, and what `where` and `ignore` name directly."""
         found = {c.name for c in self.columns if c.source == source.name and source.property(c.name) is None}
         tests: list[Where | None] = [source.where, *(w for _, w in source.ignore)]
-        if source.name == self.experiment.exposure_source:
+        entered = source.name == self.experiment.exposure_source.partition(" by ")[0]
+        if entered:
             tests.append(self.experiment.exposure_where)
         for where in tests:
             for prop in where_props(where):
                 declared = source.property(prop)
                 found.add(declared.path if declared is not None else prop)
-        if source.name == self.experiment.exposure_source and source.time is not None:
+        if entered and source.time is not None:
             found.add(source.time.path)
         for log in self._own_logs(source):
             needs = self.needs[log.name]
