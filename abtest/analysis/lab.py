@@ -27,7 +27,6 @@ from abtest.analysis.prepare import Progress
 from abtest.analysis.shares import came_back, mean_of, smallest_change, stability
 from abtest.analysis.states import (
     HIDDEN,
-    RETAINED,
     RETENTION_DAYS,
     Overlap,
     Pairs,
@@ -58,8 +57,11 @@ class Asked:
     before: Experiment | None = None
 
 
+EVERYTHING = Asked()
+
+
 def run_lab(
-    engine: Engine, project: Project, metric: Metric, asked: Asked = Asked(), progress: Progress = lambda _: None
+    engine: Engine, project: Project, metric: Metric, asked: Asked = EVERYTHING, progress: Progress = lambda _: None
 ) -> LabResult:
     """The grid of definitions around `metric`.
 
@@ -226,7 +228,9 @@ def suggestions_of(grid: Lattice, cells: Sequence[Tried]) -> tuple[Suggestion, .
     scores: dict[Rule, Mapping[tuple[int, ...], float]] = {
         "smallest_change": {c.place: 1 / c.mde_relative for c in fitting if c.mde_relative},
         "comes_back": {
-            c.place: low for c in fitting if c.came is not None and (low := c.came.difference.low) is not None and low > 0
+            c.place: low
+            for c in fitting
+            if c.came is not None and (low := c.came.difference.low) is not None and low > 0
         },
         "steadiest": {
             c.place: a
@@ -271,6 +275,3 @@ def _no_thresholds(metric: Metric) -> Problem:
         metric.place,
         f"A threshold is the 5 of  did: like >= 5.  To look at the metric itself:  abtest preview {metric.name}",
     )
-
-
-__all__ = ["Asked", "RETAINED", "no_complete_window", "run_lab", "suggestions_of"]

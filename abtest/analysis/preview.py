@@ -9,7 +9,7 @@ from abtest.analysis.arms import Arm
 from abtest.analysis.histogram import histogram
 from abtest.analysis.history import EVERYONE, Past, read_past
 from abtest.analysis.interval import Interval
-from abtest.analysis.lab import Asked, no_complete_window
+from abtest.analysis.lab import EVERYTHING, Asked, no_complete_window
 from abtest.analysis.looked_at import about_of, history_of, mean_with, unit_of, weeks_of_entry, weeks_of_periods
 from abtest.analysis.past_model import (
     PREVIEW_SCHEMA,
@@ -42,7 +42,7 @@ WEEKS_SHOWN = (1, 2, 3, 4, 6, 8, 12, 16, 26, 52)
 
 
 def run_preview(
-    engine: Engine, project: Project, metric: Metric, asked: Asked = Asked(), progress: Progress = lambda _: None
+    engine: Engine, project: Project, metric: Metric, asked: Asked = EVERYTHING, progress: Progress = lambda _: None
 ) -> PreviewResult:
     """What is known of `metric` before any experiment.
 
@@ -150,9 +150,7 @@ def _steady(
     return "ok", r[0], held
 
 
-def _came(
-    engine: Engine, past: Past, states: States | None, asked: bool, min_cell: int
-) -> tuple[Known, Came | None]:
+def _came(engine: Engine, past: Past, states: States | None, asked: bool, min_cell: int) -> tuple[Known, Came | None]:
     if states is None or not asked:
         return ("no_window" if states is None else "no_events"), None
     found = count_overlaps(engine, past.values, [states])[0]

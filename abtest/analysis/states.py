@@ -87,7 +87,8 @@ def states_of(metric: Metric, most: int = 2) -> States | None:
     if not can_be_followed(metric):
         return None
     first, last = metric.window.first, metric.window.last
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     plain = replace(
         metric, adjust=None, show=None, part_of=None, examples=(), margin=None, test=None, immature="drop", cap=None
     )
@@ -169,7 +170,9 @@ def count_overlaps(engine: Engine, values: Values, states: Sequence[States]) -> 
     for one in states:
         here = name(values.value[one.metrics[one.here].name])
         asked.append(_four(f"{here} > 0", f"{back} > 0", f"{here} IS NOT NULL AND {back} IS NOT NULL"))
-    return [Overlap(both + first, both, second + no, second) for both, first, second, no in _counted(engine, values, asked)]
+    return [
+        Overlap(both + first, both, second + no, second) for both, first, second, no in _counted(engine, values, asked)
+    ]
 
 
 def held_by_week(engine: Engine, values: Values, states: States) -> dict[int, tuple[int, int]]:

@@ -14,15 +14,17 @@ def lab_sheet(result: LabResult, language: str = "en") -> Sheet:
     say = Say(load(language), result.about, result.history, result.min_cell)
     kicker = say("kicker.lab")
     title = say("lab.title", title=say.title(), n=str(len(result.cells)))
+    h = result.history
+    planned = {"power": say.percent(h.power, 0), "alpha": say.percent(h.alpha, 0)}
     parts = (
         Part("summary", title, (_lead(say, result),), _warnings(say, result)),
         _suggestions(say, result),
         _grid(say, result, "prevalence", say("lab.prevalence", what=what(say, result)), lambda c: c.prevalence),
-        _grid(say, result, "mde", say("lab.mde", power=say.percent(result.history.power, 0), alpha=say.percent(result.history.alpha, 0)), lambda c: c.mde_relative, turned=True),
+        _grid(say, result, "mde", say("lab.mde", **planned), lambda c: c.mde_relative, turned=True),
         _stability(say, result),
         _retention(say, result),
         *weeks_part(say, result.weeks, True),
-        Part("method", say("nav.method"), (say("method.scan"), say("method.mde"), say("method.shares"), say("method.cells", n=str(result.min_cell)))),
+        Part("method", say("nav.method"), (say("method.scan"), *method(say))),
         say.definition(),
     )  # fmt: skip
     return Sheet(kicker, title, say("page", title=title, kicker=kicker), say.subs(), parts, say("footer"))
@@ -113,7 +115,7 @@ def _heats(
     low, high = min(known, default=0.0), max(known, default=0.0)
     axes = result.axes
     thirds: list[tuple[int, ...]] = [(k,) for k in range(len(axes[2].values))] if len(axes) > 2 else [()]
-    columns = axes[1].labels if len(axes) > 1 else (say("nav.values"),)
+    corner, columns = _heads(axes[1].labels) if len(axes) > 1 else ("", (say("nav.values"),))
     found = []
     for third in thirds:
         rows = []
@@ -127,15 +129,26 @@ def _heats(
                 squares.append(Square(text, tone, f"{cell.label}: {text}", cell.written))
             rows.append((label, tuple(squares)))
         place = f"{caption}. {say('lab.third', label=axes[2].labels[third[0]])}" if third else caption
-        found.append(Heat(place, columns, tuple(rows)))
+        found.append(Heat(place, corner, columns, tuple(rows)))
     return tuple(found)
+
+
+def _heads(labels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """What all labels begin with, to be said once, and the rest of each.
+
+    >>> _heads(("like >= 5", "like >= 6")), _heads(("on 1 day", "on 2 days"))
+    (('like >=', ('5', '6')), ('', ('on 1 day', 'on 2 days')))
+    """
+    parts = [label.rpartition(" ") for label in labels]
+    shared = {head for head, _, _ in parts}
+    return (shared.pop(), tuple(tail for _, _, tail in parts)) if len(shared) == 1 else ("", labels)
 
 
 def _stability(say: Say, result: LabResult) -> Part:
     days = result.about.period_days or result.about.window_days or 0
     if result.stability != "ok" or result.stability_how is None:
         return Part("stability", say("nav.stability"), (say.missing(result.stability, days),))
-    agreement = _heats(say, result, say("lab.agreement"), lambda c: c.stability and c.stability.agreement, write=say.plain)  # fmt: skip
+    agreement = _heats(say, result, say("lab.agreement"), lambda c: c.stability.agreement if c.stability else None, write=say.plain)  # fmt: skip
     stays = _heats(say, result, say("lab.stays"), lambda c: c.stability.stays.estimate if c.stability and c.stability.stays else None)  # fmt: skip
     lead = say(f"stability.{result.stability_how}", days=str(days))
     return Part("stability", say("nav.stability"), (lead,), heats=(*agreement, *stays), notes=(say("lab.outlined"),))
@@ -145,9 +158,16 @@ def _retention(say: Say, result: LabResult) -> Part:
     title, days = say("nav.retention"), result.retention_days
     if result.retention != "ok":
         return Part("retention", title, (say.missing(result.retention, days),))
-    heats = _heats(say, result, say("lab.difference"), lambda c: c.came and c.came.difference.estimate, write=say.points)
+    heats = _heats(
+        say, result, say("lab.difference"), lambda c: c.came.difference.estimate if c.came else None, write=say.points
+    )
     table = came_table(say, result.written.came, result.written.label)
     return Part("retention", title, (say("retention.lead", days=str(days)),), tables=table, heats=heats, notes=(say("lab.outlined"),))  # fmt: skip
+
+
+def method(say: Say) -> tuple[str, ...]:
+    """How numbers are made, for both pages."""
+    return say("method.mde"), say("method.shares"), say("method.cells", n=str(say.min_cell))
 
 
 def came_table(say: Say, came: Came | None, caption: str) -> tuple[Table, ...]:
@@ -158,7 +178,7 @@ def came_table(say: Say, came: Came | None, caption: str) -> tuple[Table, ...]:
     gap = came.difference
     ends = say("to", low=say.points(gap.low), high=say.points(gap.high))
     rows.append((say("retention.difference"), say.points(gap.estimate), ends))
-    return (Table(say.list("retention.head"), tuple(rows), caption, (1, 2)),)
+    return (Table(say.listed("retention.head"), tuple(rows), caption, (1, 2)),)
 
 
 def weeks_part(say: Say, weeks: tuple[Week, ...], by_period: bool) -> tuple[Part, ...]:
@@ -178,6 +198,6 @@ def weeks_part(say: Say, weeks: tuple[Week, ...], by_period: bool) -> tuple[Part
         for w in weeks
     )
     plots, axis = say.forest([w.value for w in weeks], show)
-    table = Table(say.list("weeks.head"), rows, "", (1, 2, 3), (), plots, axis)
+    table = Table(say.listed("weeks.head"), rows, "", (1, 2, 3), (), plots, axis)
     lead = say("weeks.period" if by_period else "weeks.entry")
     return (Part("weeks", say("nav.weeks"), (lead, say("weeks.note")), tables=(table,)),)

@@ -68,23 +68,18 @@ def _part(part: Part, width: int, first: bool) -> list[str]:
     for text in part.warnings:
         lines += _wrapped(f"! {text}", width)
     for heat in part.heats:
-        rows = [("", *heat.columns)]
+        rows = [(heat.corner, *heat.columns)]
         rows += [(head, *(f"[{s.text}]" if s.written else s.text for s in squares)) for head, squares in heat.rows]
-        lines += [f"  {heat.caption}", *_aligned(rows, range(1, len(rows[0])), width)]
+        lines += [f"  {heat.caption}", *_aligned(rows, range(1, len(rows[0])))]
     for table in part.tables:
         lines += [f"  {table.caption}"] if table.caption else []
-        lines += _aligned([table.columns, *table.rows], table.right, width)
+        lines += _aligned([table.columns, *table.rows], table.right)
     return lines
 
 
-def _aligned(rows: list[tuple[str, ...]], right: tuple[int, ...] | range, width: int) -> list[str]:
-    """Columns under each other; a grid that is too wide gets short heads: what stands behind the last space."""
+def _aligned(rows: list[tuple[str, ...]], right: tuple[int, ...] | range) -> list[str]:
+    """Columns under each other."""
     sizes = [min(WIDEST, max(columns(row[k]) for row in rows)) for k in range(len(rows[0]))]
-    if sum(sizes) + 2 * len(sizes) > width and len(sizes) > 4:
-        heads = [text.rpartition(" ")[2] for text in rows[0][1:]]
-        shared = rows[0][1].rpartition(" ")[0]
-        rows = [(shared, *heads), *rows[1:]]
-        sizes = [min(WIDEST, max(columns(row[k]) for row in rows)) for k in range(len(rows[0]))]
     last = len(sizes) - 1
     return [
         "    " + "  ".join(

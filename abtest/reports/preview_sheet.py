@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abtest.analysis.past_model import PreviewResult
-from abtest.reports.lab_sheet import came_table, weeks_part
+from abtest.reports.lab_sheet import came_table, method, weeks_part
 from abtest.reports.language import load
 from abtest.reports.sheet import Part, Say, Sheet, Table
 from abtest.reports.text import clean
@@ -20,7 +20,7 @@ def preview_sheet(result: PreviewResult, language: str = "en") -> Sheet:
         _stability(say, result),
         _retention(say, result),
         *_correlates(say, result),
-        Part("method", say("nav.method"), (say("method.mde"), say("method.shares"), say("method.cells", n=str(result.min_cell)))),
+        Part("method", say("nav.method"), method(say)),
         say.definition(),
     )  # fmt: skip
     return Sheet(kicker, title, say("page", title=title, kicker=kicker), say.subs(), parts, say("footer"))
@@ -57,22 +57,24 @@ def _values(say: Say, result: PreviewResult) -> tuple[Table, ...]:
         return ()
     rows = tuple(
         (
-            say.amount(s.low) if s.low == s.high else say("preview.range", low=say.amount(s.low), high=say.amount(s.high)),
+            say.amount(s.low)
+            if s.low == s.high
+            else say("preview.range", low=say.amount(s.low), high=say.amount(s.high)),
             say.percent(s.share),
         )
         for s in result.spread
     )
-    return (Table(say.list("preview.values"), rows, "", (1,)),)
+    return (Table(say.listed("preview.values"), rows, "", (1,)),)
 
 
 def _mde(say: Say, result: PreviewResult) -> tuple[Part, ...]:
     if not result.mde:
         return ()
-    rows = tuple((str(m.weeks), say.whole(m.units), say.amount(m.absolute), say.percent(m.relative)) for m in result.mde)
-    table = Table(say.list("preview.mde_head"), rows, "", (1, 2, 3))
-    lead = say(
-        "preview.mde", power=say.percent(result.history.power, 0), alpha=say.percent(result.history.alpha, 0)
+    rows = tuple(
+        (str(m.weeks), say.whole(m.units), say.change(m.absolute), say.percent(m.relative)) for m in result.mde
     )
+    table = Table(say.listed("preview.mde_head"), rows, "", (1, 2, 3))
+    lead = say("preview.mde", power=say.percent(result.history.power, 0), alpha=say.percent(result.history.alpha, 0))
     return (Part("mde", say("nav.mde"), (lead,), tables=(table,)),)
 
 
@@ -87,7 +89,7 @@ def _stability(say: Say, result: PreviewResult) -> Part:
         found = getattr(result.steady, key)
         if found is not None:
             rows.append((say(f"stability.{key}"), say.percent(found.estimate), say.bounds(found)))
-    table = Table(say.list("stability.head"), tuple(rows), "", (1, 2))
+    table = Table(say.listed("stability.head"), tuple(rows), "", (1, 2))
     return Part("stability", say("nav.stability"), (say(f"stability.{result.stability_how}", days=str(days)),), tables=(table,))  # fmt: skip
 
 
@@ -104,8 +106,9 @@ def _correlates(say: Say, result: PreviewResult) -> tuple[Part, ...]:
     if not result.correlates:
         return ()
     rows = tuple(
-        (clean(c.title), say.plain(c.r.estimate), say.bounds(c.r, "plain"), say.whole(c.units)) for c in result.correlates
+        (clean(c.title), say.plain(c.r.estimate), say.bounds(c.r, "plain"), say.whole(c.units))
+        for c in result.correlates
     )
     plots, axis = say.forest([c.r for c in result.correlates], "plain")
-    table = Table(say.list("preview.correlates_head"), rows, "", (1, 2, 3), (), plots, axis)
+    table = Table(say.listed("preview.correlates_head"), rows, "", (1, 2, 3), (), plots, axis)
     return (Part("correlates", say("nav.correlates"), (say("preview.correlates"),), tables=(table,)),)

@@ -48,9 +48,10 @@ class Square:
 
 @dataclass(frozen=True)
 class Heat:
-    """A grid: a row per value of the first threshold, a column per value of the second."""
+    """A grid: a row per value of the first threshold, a column per value of the second. `corner`: what all columns share."""
 
     caption: str
+    corner: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Square, ...]], ...]
 
@@ -91,7 +92,7 @@ class Say:
     def __call__(self, key: str, /, **slots: str) -> str:
         return self.words(f"past.{key}", **{"unit": self.unit, **slots})
 
-    def list(self, key: str) -> tuple[str, ...]:
+    def listed(self, key: str) -> tuple[str, ...]:
         return tuple(text.format(unit=self.unit) for text in self.words.get(f"past.{key}"))
 
     def whole(self, number: float) -> str:
@@ -114,10 +115,22 @@ class Say:
         suffix = {"duration s": "s", "number": ""}.get(unit, unit.removeprefix("money "))
         return f"{shown} {suffix}".rstrip()
 
+    def change(self, value: float) -> str:
+        """A change in the unit of the metric; of shares in points."""
+        if self.about.unit_of_value != "share":
+            return self.amount(value)
+        return self("points", n=self.numbers.fixed(100 * value, 1 if value >= 0.0095 else 2))
+
     def bounds(self, found: Interval, show: str = "percent") -> str:
         """The two ends of an interval."""
-        write = {"percent": self.percent, "plain": self.plain, "amount": self.amount}[show]
-        return self("to", low=write(found.low), high=write(found.high))
+        low, high = (self.shown(end, show) for end in (found.low, found.high))
+        return self("to", low=low, high=high)
+
+    def shown(self, value: float | None, show: str) -> str:
+        """A number as a `percent`, as an `amount` of the metric, or `plain`."""
+        if show == "percent":
+            return self.percent(value)
+        return self.amount(value) if show == "amount" else self.plain(value)
 
     def points(self, value: float | None) -> str:
         return self("none") if value is None else self.numbers.fixed(100 * value, 1, sign=True)
@@ -158,8 +171,7 @@ class Say:
         """The plots of a column of intervals, and their axis."""
         known = [(i.low, i.estimate, i.high) for i in intervals if i is not None]
         scale: Scale = forest_scale(known)
-        write = {"percent": lambda v: self.percent(v, 0), "amount": self.amount, "plain": self.plain}[labels]
-        axis = Axis(tuple((t, write(t.value)) for t in ticks(scale)))
+        axis = Axis(tuple((t, self.shown(t.value, labels)) for t in ticks(scale, 3)))
         return tuple(None if i is None else mark(scale, (i.low, i.estimate, i.high)) for i in intervals), axis
 
 
