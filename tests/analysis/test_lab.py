@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from abtest.analysis.preview import run_preview
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.states import Pairs
 from abtest.language.project import load_project
+from abtest.language.thresholds import lattice
+from abtest.metrics.plan import Extent, make_plan
 from abtest.problems import UserError
 from abtest.reports.past_pages import past_html, past_text
 
@@ -253,3 +256,14 @@ def test_pages_hold_no_ids_and_no_open_slots(root: Path, name: str, language: st
         text = past_text(found, language)
         assert "{" not in text
         assert "None" not in text
+
+
+def test_a_hundred_definitions_need_the_counters_of_one(root: Path) -> None:
+    """The log is read for likes and photos per user and day, however many definitions are made of them."""
+    project = load_project(root)
+    grid = lattice(project.metrics["engaged"])
+    assert grid is not None
+    metrics = [replace(c.metric, name=f"c{i}") for i, c in enumerate(grid.cells)]
+    one, many = (make_plan(m, project.events, {"log": Extent(0, 80)}) for m in (metrics[:1], metrics))
+    assert many.counters == one.counters
+    assert many.chains == one.chains
