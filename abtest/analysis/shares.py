@@ -47,7 +47,7 @@ def correlation(r: float, n: int, alpha: float = 0.05) -> Interval:
 
     >>> found = correlation(0.5, 103)
     >>> round(found.low or 0, 4), round(found.high or 0, 4)
-    (0.3366, 0.634)
+    (0.3393, 0.6323)
     """
     r = max(-1.0, min(1.0, r))
     if n < 4:
