@@ -23,6 +23,7 @@ from abtest.reports.language import outline
 from abtest.reports.markdown import render_markdown
 from abtest.reports.plane import planes
 from abtest.reports.sections import Page, build_page
+from abtest.reports.trajectory import figures
 from abtest.reports.wording import Wording
 from abtest.shipped import shipped
 
@@ -46,6 +47,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "adjusted": adjusted,
         "clustered": clustered,
         "w": w,
+        "curves": figures(w),
         "planes": planes(w) if result.decision.valid else (),
         "style": Markup(style),
         "script": Markup(script),
