@@ -160,16 +160,16 @@ class _Metric:
         """Every date from the first with enough units to the last of the data, or of the last unit that was complete."""
         total: tuple[Change | None, ...] = (None,) * len(self.ids)
         last = max([reached, *(b.day for b in blocks)], default=0)
-        procedure, units, enough, left = None, 0, False, list(blocks)
+        procedure, units, left = None, 0, list(blocks)
         for day in range(blocks[0].day if blocks else 1, last + 1):
             fresh = False
             while left and left[0].day <= day:
                 total = tuple(map(plus, total, left.pop(0).changes))
                 fresh = True
             if fresh:
-                enough = all(_used(c) >= self.least for c in total)
                 treatment, control = self.arms(variant, total)
                 units = treatment.used + control.used
+                enough = min(treatment.used, control.used) >= self.least
                 procedure = procedure_of(self.metric, treatment, control) if enough else None
             if procedure is not None:
                 yield day, units, procedure
@@ -177,7 +177,8 @@ class _Metric:
     def weeks(self, variant: str, blocks: Sequence[Block], adjusted: bool) -> Iterator[WeekPoint]:
         """Weeks of entry, each made of whole blocks; a week of few units is joined to the next, the last to the one
         before."""
-        for first, last, changes in weeks_of(blocks, self.least):
+        pair = (self.ids.index(variant), self.ids.index(self.baseline))
+        for first, last, changes in weeks_of(blocks, self.least, pair):
             treatment, control = self.arms(variant, changes)
             procedure = procedure_of(self.metric, treatment, control)
             found = with_lift(procedure.infer(self.setting.plan.alpha, None), procedure, self.setting.plan.lift)
@@ -225,12 +226,14 @@ def merged(steps: Sequence[Block], min_cell: int) -> tuple[Block, ...]:
     return tuple(done)
 
 
-def weeks_of(blocks: Sequence[Block], least: int) -> list[tuple[int, int, tuple[Change | None, ...]]]:
-    """(first week, last week, changes), each with `least` units or more in every variant."""
+def weeks_of(
+    blocks: Sequence[Block], least: int, variants: Sequence[int]
+) -> list[tuple[int, int, tuple[Change | None, ...]]]:
+    """(first week, last week, changes), each with `least` units or more in each of `variants`."""
     by_week: dict[int, Block] = {}
     for block in blocks:
         by_week[block.week] = _join(by_week[block.week], block) if block.week in by_week else block
-    weeks = joined(list(by_week.values()), lambda b: all(_used(c) >= least for c in b.changes))
+    weeks = joined(list(by_week.values()), lambda b: all(_used(b.changes[i]) >= least for i in variants))
     found, first = [], min(by_week, default=1)
     for week in weeks:
         found.append((first, week.week, week.changes))

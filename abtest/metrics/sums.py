@@ -152,9 +152,7 @@ def arm_sums(
         return tuple(row[k] for k in by) if isinstance(by, tuple) else row[by] if by is not None else None
 
     return {
-        (segment(row), int(row["variant"])): {
-            m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics
-        }
+        (segment(row), int(row["variant"])): {m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics}
         for row in rows
     }
 

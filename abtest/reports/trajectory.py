@@ -14,7 +14,7 @@ from abtest.reports.wording import Change, Shown, Wording
 HEIGHT = 230
 """Of the plot, in px; its paths are drawn in a box of 1000 by this and stretched to the figure."""
 WIDTH = 1000
-AIR = 0.06
+AIR, ROOM = 0.06, 0.14
 THIRD = 1 / 3
 """The first part of the points, where the band is so wide that it would flatten all that comes after."""
 MOST_FIGURES = 4
@@ -38,6 +38,18 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Since:
+    """The day since which the band has been clear of zero: a line from zero to the edge on the other side of the band."""
+
+    x: str
+    text: str
+    right: bool
+    zero: str
+    edge: str
+    y: str
+
+
+@dataclass(frozen=True)
 class Figure:
     """A chart ready to draw. Positions across are percent, or of `WIDTH` in paths; those from the top are px."""
 
@@ -52,8 +64,7 @@ class Figure:
     band: str
     edges: tuple[str, str]
     line: str
-    since: tuple[str, str, str] | None
-    zero: str
+    since: Since | None
     spots: tuple[Spot, ...]
     step: str
     beside: tuple[tuple[str, str, bool], ...]
@@ -148,8 +159,7 @@ def _figure(w: Wording, goal: MetricResult, one: Trajectory) -> Figure | None:
         band=f"M{_path(high)}L{_path(low[::-1])}Z",
         edges=(_path(high, ","), _path(low, ",")),
         line=_path([(x, _y(scale, i.estimate)) for x, i in places], ","),
-        since=_since(w, one, across, last),
-        zero=_px(_y(scale, 0.0)),
+        since=_since(w, one, across, scale),
         spots=tuple(_spots(w, goal, one, days, changes, scale, across)),
         step=percent(1 / (last - first)),
         beside=tuple((_px(y), text, strong) for y, text, strong in beside),
@@ -168,7 +178,9 @@ def _scale(found: Sequence[Interval], detect: float | None) -> Scale:
     if high - low < 1e-9:
         low, high = -1.0, 1.0
     air = AIR * (high - low)
-    return Scale(low - air, high + air)
+    # On the side of zero where no band is, the day on which it left zero is written.
+    room = ROOM * (high - low)
+    return Scale(min(low - air, -room), max(high + air, room))
 
 
 def _whole(interval: Interval | None) -> bool:
@@ -213,19 +225,21 @@ def _marks(last: int) -> list[int]:
     step = WEEK
     while last / step > 6:
         step *= 2
-    return [1, *range(step, last + 1, step)]
+    found = [1, *range(step, last + 1, step)]
+    return [*found, last] if last - found[-1] >= 0.6 * step else found
 
 
 def _side(w: Wording, one: Trajectory) -> str:
     return w.words("trajectory.above" if one.points[-1].absolute.estimate > 0 else "trajectory.below")
 
 
-def _since(w: Wording, one: Trajectory, across: Scale, last: int) -> tuple[str, str, str] | None:
-    """The day since which the band has been clear: place, words, and on which side of the line they stand."""
-    if one.clear_since is None or not 1 <= one.clear_since <= last:
+def _since(w: Wording, one: Trajectory, across: Scale, scale: Scale) -> Since | None:
+    if one.clear_since is None or not across.holds(one.clear_since):
         return None
-    share = across.share(one.clear_since)
-    return percent(share), w.words("trajectory.day", day=str(one.clear_since)), "start" if share < 0.8 else "end"
+    share, below = across.share(one.clear_since), one.points[-1].absolute.estimate > 0
+    text = w.words("trajectory.day", day=str(one.clear_since))
+    zero = _px(_y(scale, 0.0))
+    return Since(percent(share), text, share < 0.8, zero, _px(HEIGHT) if below else "0", "224" if below else "16")
 
 
 def _spots(
@@ -317,4 +331,3 @@ def _weeks(w: Wording, goal: MetricResult, one: Trajectory, name: str) -> Table 
     axis = Axis(labels(w, ticks(scale), _unit(goal, relative)))
     caption = w.words("trajectory.weeks_caption", metric=name)
     return Table("weeks", caption, columns, axis, (Group("", "", "", tuple(rows)),))
-

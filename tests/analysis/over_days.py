@@ -87,15 +87,18 @@ def write(
         while entered in quiet_days and draw.random() > 0.04:
             entered = int(draw.random() * days)
         taste = draw.gammavariate(3.0, 0.2)
-        flags.append((f"u{u}", arm, START + timedelta(days=entered)))
+        if entered <= last:
+            flags.append((f"u{u}", arm, START + timedelta(days=entered)))
         people.append((f"u{u}", draw.choice(["free", "plus", "pro"])))
-        for n in range(-28, last + 1):
-            day = START + timedelta(days=n)
+        # Drawn to the end whatever the export holds, so that an earlier export is the beginning of a later one.
+        for n in range(-28, days + WINDOW):
             rate = taste * (lift if arm != "a" and n >= entered else 1.0)
-            app += [(f"u{u}", "like", day, "")] * poisson(draw, rate)
-            app += [(f"u{u}", "open", day, "")] * poisson(draw, 0.4)
-            if draw.random() < 0.1 * rate:
-                app.append((f"u{u}", "buy", day, f"{draw.gammavariate(2.0, 5.0):.2f}"))
+            did = ["like"] * poisson(draw, rate) + ["open"] * poisson(draw, 0.4)
+            spent = f"{draw.gammavariate(2.0, 5.0):.2f}" if draw.random() < 0.1 * rate else ""
+            if n <= last:
+                day = START + timedelta(days=n)
+                app += [(f"u{u}", name, day, "") for name in did]
+                app += [(f"u{u}", "buy", day, spent)] if spent else []
     for file, head, rows in (
         ("app.csv", ("uid", "name", "day", "total"), app),
         ("flags.csv", ("uid", "variant", "day"), flags),
