@@ -296,7 +296,9 @@ def _numbers(
     if len(shown) > MOST_ROWS:
         step = WEEK * (1 + len(shown) // (WEEK * MOST_ROWS))
         shown = [(day, units) for day, units in shown if day in always or day % step == 0]
-    rows = tuple((str(d), w.count(n), changes[d].estimate, changes[d].interval) for d, n in shown)
+    rows = tuple(
+        (w.words("trajectory.row", day=str(d)), w.count(n), changes[d].estimate, changes[d].interval) for d, n in shown
+    )
     columns = (w.words("trajectory.column_day"), w.unit_name, w.words("table.change_plot"), label)
     return Plain(w.words("trajectory.caption", metric=name), columns, rows, frozenset({1, 2, 3}))
 
