@@ -46,6 +46,7 @@ ASIDE = frozenset(
         "spent",
         "final",
         "retention",
+        "trajectory",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

@@ -31,6 +31,10 @@ from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 from abtest.analysis.lineage import Iteration
 from abtest.analysis.projections import TargetResult
+from abtest.analysis.trajectory import DayPoint as DayPoint
+from abtest.analysis.trajectory import NoTrajectory as NoTrajectory
+from abtest.analysis.trajectory import Trajectory as Trajectory
+from abtest.analysis.trajectory import WeekPoint as WeekPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +145,8 @@ class MetricResult:
     definition asks to show it; `answers`: how those to a survey are, as they were given. `beside` and `curves` are other
     looks at it; `movement` is from which level of a group to which, before and after. `dimension`, `phase` and `tags` are
     the analyst's own words for it, `cannot` what it does not tell; `told` are (language, key, text) of title,
-    description and `cannot` in other languages. `advice`: what to do for the units of a cell or level.
+    description and `cannot` in other languages. `advice`: what to do for the units of a cell or level. `trajectory`: how the
+    effect on a goal came about, one per treatment.
     """
 
     key: str
@@ -177,6 +182,7 @@ class MetricResult:
     advice: tuple[Advice, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
     movement: Movement | None = None
+    trajectory: tuple[Trajectory, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from abtest.analysis.segments import split_goals
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
 from abtest.analysis.targets import enrolment_of, targets_of
+from abtest.analysis.trajectories import trajectories
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
 from abtest.language.canonical import metric_hash
@@ -173,6 +174,10 @@ class _Run:
             self.covariates,
         )
         shared = (self.engine, values, self.experiment, self.metrics)
+        over_days = trajectories(
+            *shared, self.covariates, grid, binary, setting, plan, by_variant, self.project.min_cell
+        )
+        metrics = tuple(replace(m, trajectory=over_days.get(m.key, ())) for m in metrics)
         triggered = triggered_units(*shared, grid, binary, setting, self.project.min_cell)
         checks = health_checks(
             Findings(

@@ -20,6 +20,7 @@ from abtest.reports.markdown import render_markdown
 from abtest.reports.plane import planes
 from abtest.reports.sections import Page, build_page
 from abtest.reports.standalone import asset, environment, policy, script_json
+from abtest.reports.trajectory import figures
 from abtest.reports.wording import Wording
 
 OUTLINE = "decision"
@@ -42,6 +43,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "adjusted": adjusted,
         "clustered": clustered,
         "w": w,
+        "curves": figures(w),
         "planes": planes(w) if result.decision.valid else (),
         "style": Markup(style),
         "script": Markup(script),

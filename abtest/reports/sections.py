@@ -32,6 +32,7 @@ from abtest.reports.tables import (
 )
 from abtest.reports.targets import targets_section
 from abtest.reports.text import clip
+from abtest.reports.trajectory import trajectory_leads
 from abtest.reports.verdict import (
     RuleText,
     comparison_of,
@@ -266,6 +267,7 @@ def _goal(w: Wording) -> Evidence | None:
         leads.append(w.words("list.space").join(more))
     if len(goals) == 1:
         leads += [text for text in (equivalence_lead(w, goals[0]), goal_lead(w, goals[0])) if text is not None]
+    leads += trajectory_leads(w)
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
     method = w.result.plan.correct_goal
