@@ -88,9 +88,33 @@ def error_rate(called: int, splits: int, alpha: float) -> tuple[float, float, fl
     [0.0164, 0.1128, 0.564, 0.616]
     """
     check_alpha(alpha)
-    low = float(special.betaincinv(called, splits - called + 1, 0.025)) if called else 0.0
-    high = float(special.betaincinv(called + 1, splits - called, 0.975)) if called < splits else 1.0
+    low, high = exact_bounds(called, splits, 0.05)
     return low, high, float(special.bdtrc(called - 1, splits, alpha)) if called else 1.0, float(special.bdtr(called, splits, alpha))  # fmt: skip
+
+
+def exact_bounds(called: int, splits: int, missed: float) -> tuple[float, float]:
+    """Bounds that miss the true rate with probability `missed` at most (Clopper & Pearson 1934).
+
+    >>> [round(v, 4) for v in exact_bounds(5, 100, 0.05)]
+    [0.0164, 0.1128]
+    """
+    check_alpha(missed)
+    low = float(special.betaincinv(called, splits - called + 1, missed / 2.0)) if called else 0.0
+    high = float(special.betaincinv(called + 1, splits - called, 1.0 - missed / 2.0)) if called < splits else 1.0
+    return low, high
+
+
+def count_band(n: int, share: float, missed: float) -> tuple[int, int]:
+    """The counts between which a binomial (n, share) one lies but for `missed` / 2 at most on each side.
+
+    >>> count_band(512, 0.1, 0.01)
+    (35, 70)
+    """
+    check_alpha(missed)
+    at = np.arange(n + 1)
+    below = special.bdtr(at, n, share)
+    low = int(np.searchsorted(below, missed / 2.0, side="right"))
+    return low, int(np.searchsorted(below, 1.0 - missed / 2.0, side="left"))
 
 
 def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, ...]:
@@ -165,6 +189,39 @@ def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tup
     for start, labels in _labels(len(values), share, splits, seed):
         treated += labels @ values[start : start + labels.shape[1]]
     return values.sum(axis=0), treated
+
+
+def split_sums(columns: Sequence[Array], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, Array]:
+    """Sums of columns, each of shape (n,), over all units (k,) and over those treated in each split (splits, k).
+
+    The splits are those of `p_values` with the same seed. Exact for whole numbers whose sums stay below 2^53.
+
+    >>> total, treated = split_sums([np.ones(1000)], 0.5, splits=3)
+    >>> int(total[0]), treated.shape
+    (1000, (3, 1))
+    """
+    return _sums(columns, share, splits, seed)
+
+
+def split_labels(n: int, share: float, *, splits: int = SPLITS, seed: int = 0) -> NDArray[np.bool_]:
+    """Who is treated in each split of `p_values` and `split_sums`: shape (splits, n).
+
+    >>> split_labels(4, 0.5, splits=2).shape
+    (2, 4)
+    """
+    found = [labels > 0.0 for _, labels in _labels(n, share, splits, seed)]
+    return np.concatenate(found, axis=1) if found else np.zeros((splits, 0), dtype=np.bool_)
+
+
+def whole_numbers(column: Array) -> tuple[Array, float, float]:
+    """Finite values on a grid of 16 bits: (q, low, step), value = low + step q up to half a step.
+
+    >>> whole_numbers(np.array([1.0, 3.0]))[0].tolist()
+    [0.0, 65535.0]
+    """
+    low, top = float(column.min()), float(column.max())
+    step = (top - low) / _LEVELS if top > low else 1.0
+    return np.rint((column - low) / step), low, step
 
 
 def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, Array]]:
