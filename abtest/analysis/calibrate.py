@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 from collections import Counter
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -110,17 +109,19 @@ def calibrate(
     *,
     splits: int = t.SPLITS,
     seed: int | None = None,
-    options: Options = Options(),
+    options: Options | None = None,
     progress: Progress = lambda _: None,
 ) -> Calibration:
     """Raises UserError (exit 3) where the data cannot be used, has too few units, or no metric can be tested."""
     if not LEAST_SPLITS <= splits <= MOST_SPLITS:
-        raise UserError([Problem("E002", f"--splits {splits:,} is not possible", None, f"Between {LEAST_SPLITS:,} and {MOST_SPLITS:,}.")], exit_code=2)  # fmt: skip
+        hint = f"Between {LEAST_SPLITS:,} and {MOST_SPLITS:,}."
+        raise UserError([Problem("E002", f"--splits {splits:,} is not possible", None, hint)], exit_code=2)
     used = seed_of(experiment.id) if seed is None else seed
     metrics = metrics_of(project, experiment)
     uses = {u.name: u for u in experiment.metrics}
     uses |= {m.name: MetricUse(m.name, "part") for m in metrics if m.part_of is not None}
-    with engine_of(project, options.threads, options.memory) as engine:
+    given = options or Options()
+    with engine_of(project, given.threads, given.memory) as engine:
         found = prepare(engine, project, experiment, progress)
         values = found.values(engine, found.plan(project.timezone))
         grid, binary = grids(engine, values), binary_metrics(engine, values, metrics)
@@ -136,7 +137,8 @@ def calibrate(
         units, share, trials = trials_of(engine, values, experiment, metrics, methods, covariates, binary, splits, used, progress)  # fmt: skip
     if units < LEAST_UNITS:
         what = "clusters" if experiment.cluster else "units"
-        raise UserError([Problem("E430", f"{quoted(experiment.id)} has {units:,} {what}, too few to split", experiment.place, f"It takes {LEAST_UNITS} at least.")], exit_code=3)  # fmt: skip
+        told = f"{quoted(experiment.id)} has {units:,} {what}, too few to split"
+        raise _unusable("E430", told, experiment, f"It takes {LEAST_UNITS} at least.")
     alpha = experiment.plan.alpha
     many = max(1, sum(trial.reason is None for trial in trials))
     rows = tuple(
@@ -146,7 +148,8 @@ def calibrate(
     if not any(r.status != "no_test" for r in rows):
         reasons = Counter(r.reason or "" for r in rows)
         said = ", ".join(f"{reason} ({n})" for reason, n in sorted(reasons.items()))
-        raise UserError([Problem("E431", f"no metric of {quoted(experiment.id)} can be tested: {said}", experiment.place, "See  abtest run  for each metric.")], exit_code=3)  # fmt: skip
+        told = f"no metric of {quoted(experiment.id)} can be tested: {said}"
+        raise _unusable("E431", told, experiment, "The report of  abtest run  says why, metric by metric.")
     error = math.sqrt(alpha * (1.0 - alpha) / splits)
     return Calibration(
         SCHEMA, experiment.id, experiment.title, experiment.unit, alpha, 1.0 - t.CALIBRATION_P, splits, used, share, units,
@@ -180,3 +183,5 @@ def _row(metric: Metric, use: MetricUse, estimator: str, trial: Trial, alpha: fl
     )  # fmt: skip
 
 
+def _unusable(code: str, told: str, experiment: Experiment, hint: str) -> UserError:
+    return UserError([Problem(code, told, experiment.place, hint)], exit_code=3)

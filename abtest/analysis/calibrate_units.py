@@ -140,7 +140,7 @@ class _Table:
 
     def by_cluster(self, column: Array) -> Array:
         """Sums over clusters; NaN for units that do not count adds nothing."""
-        return np.bincount(self.places, np.nan_to_num(column), self.rows)
+        return np.bincount(self.places, np.nan_to_num(column), self.rows).astype(np.float64)
 
 
 class _Work:
@@ -204,7 +204,10 @@ class _Work:
         def arm(who: NDArray[np.bool_]) -> ClusterArm:
             return ClusterArm(tuple(sums[who].tolist()), tuple(int(n) for n in sizes[who]))
 
-        each = [cluster_contrast(arm(who & known), arm(~who & known), alpha=self.alpha) for who in self.labels(self.few(self.table.rows))]
+        each = [
+            cluster_contrast(arm(who & known), arm(~who & known), alpha=self.alpha)
+            for who in self.labels(self.few(self.table.rows))
+        ]
         return _trial(method, int(known.sum()), each)
 
     def adjusted(self, metric: Metric, method: str, entries: Sequence[Entry]) -> Trial:
@@ -216,7 +219,11 @@ class _Work:
         if n * min(self.share, 1.0 - self.share) < 1.5 * SMALL_ARM:
             rows = np.stack(columns, axis=1)
             sides = [(rows[who[counts]], rows[~who[counts]]) for who in self.labels(self.splits)]
-            made = [tuple(_arm(matrix_of(r), entries, ratio, yes, r) for r in pair) for pair in sides if min(map(len, pair)) > 1]
+            made = [
+                tuple(_arm(matrix_of(r), entries, ratio, yes, r) for r in pair)
+                for pair in sides
+                if min(map(len, pair)) > 1
+            ]
         else:
             matrices = _matrices(columns, counts, self.share, self.splits, self.seed)
             made = [tuple(_arm(m, entries, ratio, yes) for m in pair) for pair in matrices]
@@ -248,7 +255,9 @@ class _Work:
             n = int(mine.sum())
             if metric.test == "bootstrap" and n:
                 ranked = np.sort(events[inside])
-                return Arm(n, n, 0, 0, quantile=cut, ordered=tuple(float(ranked[r - 1]) for r in bootstrap_ranks(n, at)))
+                return Arm(
+                    n, n, 0, 0, quantile=cut, ordered=tuple(float(ranked[r - 1]) for r in bootstrap_ranks(n, at))
+                )
             return Arm(n, n, 0, 0, quantile=cut)
 
         each = [self.infer(metric, arm(who), arm(~who)) for who in self.labels(self.few(max(len(known), len(events))))]

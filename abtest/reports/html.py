@@ -33,7 +33,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
     """The report as one HTML file. The same result gives the same bytes."""
     w = Wording(result, language)
     page = build_page(w)
-    style, script = _asset("style.css"), _asset("script.js")
+    style, script = asset("report/style.css"), asset("report/script.js")
     groups = _groups(w, page)
     context: dict[str, Any] = {
         "t": w.words,
@@ -49,11 +49,11 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "planes": planes(w) if result.decision.valid else (),
         "style": Markup(style),
         "script": Markup(script),
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "result_json": Markup(embedded_json(result)),
         "summary": render_markdown(result, language=language),
     }
-    return _environment().get_template("report/page.html.j2").render(context)
+    return environment().get_template("report/page.html.j2").render(context)
 
 
 def embedded_json(result: Result) -> str:
@@ -74,9 +74,11 @@ def _groups(w: Wording, page: Page) -> list[tuple[str, list[tuple[str, str]]]]:
     return found
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str | None) -> str:
+    """Exactly this stylesheet and this script (none at all for None) may be used."""
+    scripts = f"'{_hash(script)}'" if script is not None else "'none'"
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {scripts}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
@@ -86,12 +88,12 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
-    return (shipped("templates") / "report" / name).read_text(encoding="utf-8").strip()
+def asset(name: str) -> str:
+    return (shipped("templates") / name).read_text(encoding="utf-8").strip()
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(shipped("templates")),
         autoescape=True,
