@@ -31,6 +31,7 @@ ASIDE = frozenset(
         "advice",
         "movement",
         "moderators",
+        "across",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

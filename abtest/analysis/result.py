@@ -25,7 +25,7 @@ from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import TableTest as TableTest
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
-from abtest.analysis.lineage import Iteration
+from abtest.analysis.lineage import Across, Iteration
 from abtest.analysis.projections import TargetResult
 
 if TYPE_CHECKING:
@@ -380,6 +380,7 @@ class Result:
     iterations: tuple[Iteration, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     moderators: tuple[ModeratorResult, ...] = ()
+    across: tuple[Across, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)
