@@ -29,6 +29,8 @@ MOST_UNITS = 1_000_000
 """Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
 _LEVELS = 2**16 - 1
 _CHUNK = 512
+_BLOCK = 8 * _CHUNK
+"""Units per matrix product: small ones cost threads more to share out than to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +188,13 @@ def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tup
         return np.zeros(0), np.zeros((splits, 0))
     values = np.stack(columns, axis=1)
     treated = np.zeros((splits, len(columns)))
-    for start, labels in _labels(len(values), share, splits, seed):
-        treated += labels @ values[start : start + labels.shape[1]]
+    block, filled, start = np.empty((splits, _BLOCK)), 0, 0
+    for _, labels in _labels(len(values), share, splits, seed):
+        block[:, filled : filled + labels.shape[1]] = labels
+        filled += labels.shape[1]
+        if filled == _BLOCK or start + filled == len(values):
+            treated += block[:, :filled] @ values[start : start + filled]
+            start, filled = start + filled, 0
     return values.sum(axis=0), treated
 
 
@@ -209,7 +216,7 @@ def split_labels(n: int, share: float, *, splits: int = SPLITS, seed: int = 0) -
     >>> split_labels(4, 0.5, splits=2).shape
     (2, 4)
     """
-    found = [labels > 0.0 for _, labels in _labels(n, share, splits, seed)]
+    found = [labels for _, labels in _labels(n, share, splits, seed)]
     return np.concatenate(found, axis=1) if found else np.zeros((splits, 0), dtype=np.bool_)
 
 
@@ -224,8 +231,8 @@ def whole_numbers(column: Array) -> tuple[Array, float, float]:
     return np.rint((column - low) / step), low, step
 
 
-def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, Array]]:
-    """1 for treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
+def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Who is treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
     draw = np.random.Generator(np.random.PCG64(seed))
     dtype: Any = np.uint8 if (share * 256).is_integer() else np.dtype("<u2")
     width = np.dtype(dtype).itemsize
@@ -233,7 +240,7 @@ def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int,
     for start in range(0, n, _CHUNK):
         size = min(_CHUNK, n - start)
         drawn = np.frombuffer(draw.bytes(splits * size * width), dtype).reshape(splits, size)
-        yield start, (drawn < limit).astype(np.float64)
+        yield start, drawn < limit
 
 
 def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:

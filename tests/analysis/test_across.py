@@ -27,7 +27,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return abtest.run("x", made)
 
 
-def ended(result: Result, dates: tuple[tuple[str, str], ...], lifts: tuple[float, ...], verdict: str = "ship") -> Result:
+def ended(
+    result: Result, dates: tuple[tuple[str, str], ...], lifts: tuple[float, ...], verdict: str = "ship"
+) -> Result:
     """The result with earlier iterations on these dates with these lifts, all over and of the same definition."""
     (one,) = result.iterations
     found = []
@@ -37,7 +39,9 @@ def ended(result: Result, dates: tuple[tuple[str, str], ...], lifts: tuple[float
             assert m.absolute is None or m.relative is not None
             shown = m.relative and replace(m.relative, estimate=lift)
             metrics.append(replace(m, relative=shown))
-        found.append(replace(one, experiment=f"e{i}", start=start, end=end, verdict="dont_ship", metrics=tuple(metrics)))
+        found.append(
+            replace(one, experiment=f"e{i}", start=start, end=end, verdict="dont_ship", metrics=tuple(metrics))
+        )
     decision = replace(result.decision, verdict=verdict)
     made = replace(result, iterations=tuple(found), decision=decision)
     return replace(made, across=across_of(made, made.iterations))
