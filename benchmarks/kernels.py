@@ -186,6 +186,8 @@ def simulated_experiments(units: int = 1_000_000, metrics: int = 20, rounds: int
 def random_splits(units: int = 1_000_000, metrics: int = 20, splits: int = 512, looped: int = 1) -> tuple[float, float]:
     """Experiments per second of `abtest calibrate`'s kernel, every unit split anew, and how many times that is the rate
     of a loop that calls `scipy.stats.ttest_ind` for every split and metric."""
+    import scipy.stats
+
     from abtest.stats.rerandomise import UnitColumn, p_values, split_labels
 
     random = np.random.default_rng(3)
