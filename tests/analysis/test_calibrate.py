@@ -119,7 +119,7 @@ def test_the_command_writes_a_page_and_the_same_bytes(folder: Path) -> None:
 
 
 def test_a_rate_that_is_off_gives_its_own_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a p-value that is half of what it should be."""
+    """With p-values that are a quarter of what they should be."""
     import abtest.analysis.calibrate_units as units
 
     true = units._trial
