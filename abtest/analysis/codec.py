@@ -47,6 +47,7 @@ ASIDE = frozenset(
         "final",
         "retention",
         "trajectory",
+        "across",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

@@ -29,7 +29,7 @@ from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import TableTest as TableTest
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
-from abtest.analysis.lineage import Iteration
+from abtest.analysis.lineage import Across, Iteration
 from abtest.analysis.projections import TargetResult
 from abtest.analysis.trajectory import DayPoint as DayPoint
 from abtest.analysis.trajectory import NoTrajectory as NoTrajectory
@@ -379,6 +379,7 @@ class Result:
     moderators: tuple[ModeratorResult, ...] = ()
     looks: LooksInfo | None = None
     retention: tuple[Retention, ...] = ()
+    across: tuple[Across, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

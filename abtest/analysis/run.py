@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from abtest.analysis.about import advice_of, experiment_info, meanings, plan_info, provenance
+from abtest.analysis.across import across_of
 from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.arms import Arm
 from abtest.analysis.clock import standing_of, told_looks
@@ -101,7 +102,8 @@ def analyse(
         result = _Run(shared, project, experiment, options, progress, notice, stamp, priors).result()
         if not iterations:
             return result
-        return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+        before = iterations_of(project, experiment, result.metrics, earlier or {}, compute)
+        return replace(result, iterations=before, across=across_of(result, before))
 
 
 class _Run:

@@ -19,6 +19,7 @@ COMMANDS = {
     "metrics": "abtest.cli.metrics",
     "fmt": "abtest.cli.fmt",
     "schema": "abtest.cli.schema",
+    "calibrate": "abtest.cli.calibrate",
     "demo": "abtest.cli.demo",
     "init": "abtest.cli.init",
 }
@@ -32,6 +33,7 @@ SHORT = {
     "metrics": "List what metrics there are, and where they are used.",
     "fmt": "Rewrite the YAML in one canonical form.",
     "schema": "Print a JSON Schema, so that an editor completes the YAML.",
+    "calibrate": "Check error rates on an experiment's own units, by random splits.",
     "demo": "Write a small photo-app project with logs, and run its three tests.",
     "init": "Start a project in a folder.",
 }

@@ -11,10 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from abtest.shipped import shipped
 
 
-def policy(style: str, script: str) -> str:
-    """The content security policy of a page with this style and this script, and nothing else."""
+def policy(style: str, script: str | None) -> str:
+    """The content security policy of a page with this style and this script (none at all for None), and nothing else."""
+    scripts = f"'{_hash(script)}'" if script is not None else "'none'"
     return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {scripts}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
