@@ -77,7 +77,8 @@ def standing_of(
     if method == "group_sequential" and look is not None and look.taken and look.planned:
         reached = reached or look.taken[-1].final
     may_stop = method in ANY_TIME or of_plan
-    clock = Clock(reached, may_stop, run, planned, experiment.end.isoformat() if experiment.end else None, units)
+    until = experiment.end.isoformat() if experiment.end else None
+    clock = Clock(reached, may_stop, run, planned, until, units, 0 if look is None else len(look.taken))
     setting = Setting(
         experiment.plan, not reached and not may_stop, progress, reached, schedules(experiment, look), priors
     )

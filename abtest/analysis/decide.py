@@ -27,7 +27,8 @@ HELD = ("held", "held_but_worse")
 
 @dataclass(frozen=True)
 class Clock:
-    """Where the experiment stands: `reached` = planned end passed and every unit mature (or data without time)."""
+    """Where the experiment stands: `reached` = planned end passed and every unit mature (or data without time);
+    `sequential`: the plan may decide now, before that; `looks`: how many of them are kept, this one among them."""
 
     reached: bool
     sequential: bool
@@ -35,6 +36,7 @@ class Clock:
     days_planned: int | None = None
     end: str | None = None
     units: int = 0
+    looks: int = 0
 
 
 def decide_variant(

@@ -14,6 +14,7 @@ from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
+from abtest.reports.looking import believed_section, looks_section
 from abtest.reports.looks import IN_PANELS, beside_table, equivalence_lead, selected_table
 from abtest.reports.moderators import moderator_leads, moderator_table
 from abtest.reports.numbers import decimals_for
@@ -103,6 +104,8 @@ def build_page(w: Wording) -> Page:
             "goal": _goal,
             "secondary": _secondary,
             "guardrails": _guardrails,
+            "believed": believed_section,
+            "looks": looks_section,
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,

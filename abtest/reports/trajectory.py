@@ -265,7 +265,7 @@ def _spots(
 
 def _reading(w: Wording, one: Trajectory, planned: bool) -> tuple[str, ...]:
     said = [w.words("trajectory.read", level=w.level)]
-    if not w.early and w.result.plan.method == "fixed":
+    if not w.early and not w.every_look:
         said.append(w.words("trajectory.read_fixed"))
     if one.waiting:
         said.append(w.words.plural("trajectory.read_waiting", one.waiting))
