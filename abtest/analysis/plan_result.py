@@ -35,6 +35,7 @@ class MetricPlan:
     units: int = 0
     counted: float | None = None
     kept: float | None = None
+    unadjusted: str | None = None
     design_effect: float | None = None
     detect: float | None = None
     margin_kind: Literal["relative", "absolute"] | None = None

@@ -245,6 +245,7 @@ class _Planner:
             units=found.used,
             counted=found.counted,
             kept=None if found.unadjusted is not None or found.clusters is not None else found.kept,
+            unadjusted=None if found.clusters is not None else found.unadjusted,
             design_effect=None if found.clusters is None else found.design_effect,
             detect=_detect(self.experiment, use, self.asked) if role == "goal" else None,
             margin_kind=use.margin.kind if use.margin is not None and role == "guardrail" else None,
