@@ -54,10 +54,11 @@ class MetricPlan:
 @dataclass(frozen=True)
 class Simulated:
     """How often splits of the past's own units found the planned effect of a metric, and an effect where there is none;
-    each with its Monte-Carlo standard error."""
+    each with its Monte-Carlo standard error. `expected` is the power that the equation gives for that many units."""
 
     key: str
     level: float
+    expected: float
     power: float
     power_error: float
     false: float

@@ -21,6 +21,8 @@ from abtest.analysis.planning import Planned, split_of
 from abtest.language.model import Experiment
 from abtest.metrics.crossed import Entry
 from abtest.sources.engine import Engine
+from abtest.stats.distributions import critical_value
+from abtest.stats.power import power_to_find
 from abtest.stats.rerandomise import MOST_UNITS, Array, UnitColumn, p_values
 from abtest.stats.sequential import critical, optimal_kappa
 
@@ -33,6 +35,7 @@ class _Tried:
     null: UnitColumn
     shifted: UnitColumn
     level: float
+    expected: float
 
 
 def simulate(
@@ -65,10 +68,13 @@ def simulate(
             continue
         null = _column(rows, past, p)
         counted = int(np.isfinite(null.values).sum())
-        scale = math.sqrt(units * share.pair * p.measured.counted / counted)
+        scale = math.sqrt(units * share.pair * p.measured.counted / counted) * _sharpness(line, share.share)
         kind = "mean" if null.kind == "proportion" else null.kind
         effect = UnitColumn(kind, null.values, null.denominators, shift=line.asked * scale)
-        tried.append(_Tried(line, null, effect, _level(plan, line)))
+        level = _level(plan, line)
+        pair = units * share.pair
+        expected = power_to_find(p.question.noise, p.question.effect, pair, critical=critical_value(level))
+        tried.append(_Tried(line, null, effect, level, expected))
     if not tried:
         return Simulation(splits, reason="no_metric")
     found = p_values([c for t in tried for c in (t.null, t.shifted)], share.share, splits=splits, seed=seed)
@@ -76,7 +82,9 @@ def simulate(
         (null < t.level, shifted < t.level) for t, null, shifted in zip(tried, found[::2], found[1::2], strict=True)
     ]
     metrics = tuple(
-        Simulated(t.line.key, t.level if t.line.sides == 2 else t.level / 2.0, *_rate(power), *_false(t, null))
+        Simulated(
+            t.line.key, t.level if t.line.sides == 2 else t.level / 2.0, t.expected, *_rate(power), *_false(t, null)
+        )
         for t, (null, power) in zip(tried, calls, strict=True)
     )
     ship = None
@@ -90,6 +98,15 @@ def simulate(
             together &= one
         ship = _rate(together)
     return Simulation(splits, past.units, units, metrics, *(ship or (None, None)))
+
+
+def _sharpness(line: MetricPlan, share: float) -> float:
+    """How much smaller the error of treatment - (1 -+ margin) control is than that of the difference, as a factor."""
+    if line.margin_kind != "relative" or line.margin is None:
+        return 1.0
+    of_control = 1.0 + line.margin if line.better == "lower" else 1.0 - line.margin
+    plain, tested = 1.0 / share + 1.0 / (1.0 - share), 1.0 / share + of_control**2 / (1.0 - share)
+    return math.sqrt(plain / tested)
 
 
 def _level(plan: PlanResult, line: MetricPlan) -> float:

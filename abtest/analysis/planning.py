@@ -219,7 +219,8 @@ class _Planner:
             sides=2 if role == "goal" else 1,
             follow_up=follow_up,
         )
-        found = measure(metric, self.past.arms[use.name], self.past.units)
+        arm = self.past.arms[use.name]
+        found = "too_few" if 0 < arm.used < self.project.min_cell else measure(metric, arm, self.past.units)
         if isinstance(found, str):
             self.cautions.append(Caution("not_covered", use.name))
             return replace(line, reason=found), None
@@ -435,6 +436,7 @@ REASONS = {
     "no_mature_units": "the history is shorter than its window; take one that starts earlier with  --from",
     "all_missing": "nobody in the history has a value of it",
     "few_answers": "the history has too few answers for a score",
+    "too_few": "fewer units of the history count for it than may be shown (`privacy.min_cell`)",
     "one_unit": "only one unit of the history counts for it",
     "one_cluster": "the history holds only one cluster",
     "clustered_quantile": "a quantile has no size where clusters are randomised",

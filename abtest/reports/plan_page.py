@@ -105,7 +105,11 @@ def _curves(w: PlanWording, planned: list[MetricPlan]) -> Table | None:
         return None
     columns = (w.say("curve.week"), w.say("curve.seen", units=w.unit_name), *(w.title(m.key) for m in planned))
     rows = tuple(
-        (str(week), w.count(w.plan.entered[week - 1] * w.plan.traffic), *(w.found_at(m, week) for m in planned))
+        (
+            w.say("curve.at", n=str(week)),
+            w.count(w.plan.entered[week - 1] * w.plan.traffic),
+            *(w.found_at(m, week) for m in planned),
+        )
         for week in weeks
     )
     return Table(w.say("curve.caption"), columns, rows, tuple(range(1, len(columns))))
@@ -151,9 +155,7 @@ def _simulation(w: PlanWording) -> Table | None:
         (
             w.title(s.key),
             rate(w, s.power, s.power_error),
-            w.share(round(w.plan.metric(s.key).power or 0.0, 4))
-            if w.plan.at_weeks is None
-            else w.words("table.no_value"),
+            w.share(round(s.expected, 3)),
             rate(w, s.false, s.false_error),
             w.share(round(s.level, 5)),
         )

@@ -54,9 +54,8 @@ def render_plan_terminal(
             text = rate(w, found.ship, found.ship_error)
             out += _wrap(w.say("simulation.ship", rate=text, power=w.share(plan.power)), width)
     out += ["", w.say("cautions.title")]
-    for caution in plan.cautions:
-        out += [f"  {line}" for line in _wrap(f"- {w.caution(caution)}", width - 2, "  ")]
-    out += [f"  {line}" for line in _wrap(f"- {w.say('cautions.always')}", width - 2, "  ")]
+    for text in w.cautions():
+        out += [f"  {line}" for line in _wrap(f"- {text}", width - 2, "  ")]
     if page is not None:
         out += ["", f"{w.say('terminal.page')}  {page}"]
     return _encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only).rstrip("\n")

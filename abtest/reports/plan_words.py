@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abtest.analysis.plan_result import Caution, MetricPlan, PlanResult
+from abtest.analysis.plan_result import MetricPlan, PlanResult
 from abtest.reports.language import load
 from abtest.reports.numbers import by_size, decimals_for
 from abtest.reports.text import clean
@@ -82,7 +82,7 @@ class PlanWording(Wording):
                 self.say("arm", n=self.count(per_arm(plan.units, share)), variant=self.name(title, 40))
                 for _, title, share in plan.shares
             ]
-            found.append(self.say("answer.size", units=self.units(total(plan)), arms=self.join(arms)))
+            found.append(self.say("answer.size", units=self.units(total(plan)), arms=self._listed(arms)))
             found.append(self.say("answer.why", metric=self.title(plan.driver)))
         if plan.at_weeks is not None:
             found.append(self.say("answer.at_why" if plan.at_units else "answer.at_none"))
@@ -92,6 +92,11 @@ class PlanWording(Wording):
         elif plan.slowest not in (None, plan.driver):
             found.append(self.say("answer.slow", metric=self.title(plan.slowest)))
         return found
+
+    def _listed(self, arms: list[str]) -> str:
+        """As `join`, but the commas are those of numbers."""
+        head, last = self.words("list.separator").join(arms[:-1]), arms[-1]
+        return self.words("list.two", first=head, last=last) if head else last
 
     def entry(self) -> str:
         source = self.name(self.plan.source, 40)
@@ -180,12 +185,20 @@ class PlanWording(Wording):
             return self.say("curve.not_yet")
         return self.relative(m, value) or self.difference(m, value)
 
-    def caution(self, caution: Caution) -> str:
-        number = caution.number
+    def cautions(self) -> list[str]:
+        """What the plan rests on; one sentence where several metrics share it."""
+        found: dict[tuple[str, float | None], list[str]] = {}
+        for caution in self.plan.cautions:
+            found.setdefault((caution.code, caution.number), []).extend(
+                [] if caution.metric is None else [self.title(caution.metric)]
+            )
+        return [*(self._caution(code, n, names) for (code, n), names in found.items()), self.say("cautions.always")]
+
+    def _caution(self, code: str, number: float | None, names: list[str]) -> str:
         return self.coded(
             "cautions",
-            caution.code,
-            metric=self.title(caution.metric),
+            code,
+            metric=self.join(names),
             share=None if number is None else self.share(round(number, 3)),
             n=None if number is None else self.count(number),
         )
