@@ -15,6 +15,8 @@ from abtest.stats.moments import Counts, PairMoments
 from abtest.stats.quantiles import Quantile, probe_levels, quantile_arm
 
 NoiseSource = Literal["mean", "proportion", "ratio", "quantile", "survival"]
+NOTHING = "nothing"
+"""Why a metric is not adjusted that has nothing to be adjusted by."""
 UNSIZED = (*OF_RANKS, "log_rank")
 """Tests whose effect is no difference of values, so that `detect` does not say how large it is."""
 
@@ -89,7 +91,7 @@ def _adjusted(found: Measured, metric: Metric, arm: Arm) -> Measured:
     """Both arms of a test would look like the past: what adjustment does to their difference, it will do again."""
     procedure = procedure_of(metric, arm, arm, True)
     if procedure.adjusting is None:
-        return replace(found, unadjusted=procedure.unadjusted)
+        return replace(found, unadjusted=procedure.unadjusted or NOTHING)
     adjusting = procedure.adjusting
     return replace(found, kept=min(1.0, adjusting.arms.variance_ratio), unknown=adjusting.missing)
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from abtest.analysis.dates import iso
 from abtest.analysis.history import Past, read_past
-from abtest.analysis.noise import Measured, measure
+from abtest.analysis.noise import NOTHING, Measured, measure
 from abtest.analysis.plan_result import SCHEMA, Caution, MetricPlan, PlanResult
 from abtest.analysis.prepare import Progress
 from abtest.language.model import Experiment, MetricUse, Plan, Project
@@ -144,11 +144,6 @@ def shares_of(experiment: Experiment) -> tuple[tuple[str, float], ...]:
 
 def _enough_said(experiment: Experiment, uses: Sequence[MetricUse], asked: Asked) -> None:
     found = []
-    if not uses:
-        found.append(
-            Problem("E523", f"{experiment.id} has neither goal nor guardrail, so nothing decides its size",
-                    experiment.place, "metrics: {goal: [METRIC]}")
-        )  # fmt: skip
     power = asked.power or experiment.plan.power
     if not 0.5 < power < 1.0:
         found.append(
@@ -161,11 +156,6 @@ def _enough_said(experiment: Experiment, uses: Sequence[MetricUse], asked: Asked
             found.append(
                 Problem("E523", f"goal {use.name} names no change that is worth finding", use.place,
                         "Write  plan: {detect: 5%},  or ask with  --detect 5%.  For a duration that is fixed:  --weeks N")
-            )  # fmt: skip
-        if use.role == "guardrail" and use.margin is None:
-            found.append(
-                Problem("E523", f"guardrail {use.name} has no margin that it could be held against", use.place,
-                        f"{use.name}: {{margin: 2%}}")
             )  # fmt: skip
     if found:
         raise UserError(found)
@@ -224,6 +214,8 @@ class _Planner:
         if isinstance(found, str):
             self.cautions.append(Caution("not_covered", use.name))
             return replace(line, reason=found), None
+        if found.unadjusted == NOTHING:
+            found = replace(found, unadjusted=self.past.prepared.unadjusted.get(use.name, NOTHING))
         made = self._question(use, found)
         if isinstance(made, str):
             self.cautions.append(Caution("not_covered", use.name))
