@@ -11,6 +11,7 @@ from abtest.version import __version__
 
 COMMANDS = {
     "run": "abtest.cli.run",
+    "plan": "abtest.cli.plan",
     "check": "abtest.cli.check",
     "explain": "abtest.cli.explain",
     "test": "abtest.cli.test",
@@ -25,6 +26,7 @@ COMMANDS = {
 }
 SHORT = {
     "run": "Compute experiments and write their reports.",
+    "plan": "Say how many units and weeks an experiment needs, from history.",
     "check": "Find every mistake in the YAML at once.",
     "explain": "Say in plain words what a metric counts.",
     "test": "Run the examples of every metric.",

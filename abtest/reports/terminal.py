@@ -24,7 +24,7 @@ PLOT_MOST, PLOT_LEAST = 25, 15
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "flat": "90", "bold": "1"}
 # What a terminal without Unicode can show in its place, one column for one, so that no line grows; everything else
 # that is not ASCII becomes a question mark.
-_ASCII: dict[int, int | str] = {**str.maketrans("−–—─●│┼…’‘“”‹›", "----o|+~''\"\"<>"), ord("→"): "->"}
+_ASCII: dict[int, int | str] = {**str.maketrans("−–—─●│┼…’‘“”‹›", "----o|+~''\"\"<>"), ord("→"): "->", ord("±"): "+-"}
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,18 @@ class UnitColumn:
     """One metric over n units: `values` (n,), NaN where a unit does not count, and for ratios their `denominators`.
 
     `kind` says which test is tried: Welch's t of means, the pooled z of proportions (values 0 and 1), delta of ratios.
+    `shift`, in the metric's unit, is an effect that every split adds to the treatment, for power; not for proportions,
+    whose variance would change (plan those as means).
     """
 
     kind: Kind
     values: Array
     denominators: Array | None = None
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.shift) or (self.shift and self.kind == "proportion"):
+            raise ValueError(f"a shift is finite and not of a proportion, got {self.shift!r} of a {self.kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +167,13 @@ class _Placed:
     cross: int
     low: tuple[float, ...]
     step: tuple[float, ...]
+    shift: float
 
 
 def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
     parts = [column.values] if column.denominators is None else [column.values, column.denominators]
     counts = np.all(np.isfinite(parts), axis=0)
-    whole, lows, steps = [], [], []
+    whole, lows, steps, units = [], [], [], []
     for part in parts:
         known = part[counts]
         low, top = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
@@ -177,9 +185,11 @@ def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
         unit = max(abs(low), abs(top)) or 1.0
         lows.append(low / unit)
         steps.append(step / unit)
+        units.append(unit)
     cross = matrix.add(whole[0] * whole[1]) if len(whole) > 1 else -1
     first, second = tuple(matrix.add(w) for w in whole), tuple(matrix.add(w * w) for w in whole)
-    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps))
+    shift = column.shift / units[0] * (units[1] if len(units) > 1 else 1.0)
+    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps), shift)
 
 
 def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tuple[Array, Array]:
@@ -249,7 +259,7 @@ def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
             return _pooled_z(placed, treated, control)
         one, other = (_arm(placed, sums) for sums in (treated, control))
         variance = one[1] + other[1]
-        t = (one[0] - other[0]) / np.sqrt(variance)
+        t = (one[0] - other[0] + placed.shift) / np.sqrt(variance)
         df = variance**2 / (one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
         tested = (one[2] > 0) & (other[2] > 0) & (variance > 0)
         found: Array = np.where(tested, 2.0 * special.stdtr(np.where(tested, df, 1.0), -np.abs(t)), math.nan)
