@@ -31,7 +31,7 @@ def people_lines(season: Season, people: People) -> list[str]:
     return lines
 
 
-def _instant(start: date, day: Numbers, second: Fractions) -> Numbers:
+def instants(start: date, day: Numbers, second: Fractions) -> Numbers:
     """Milliseconds since 1970 of a local clock time; an hour that daylight saving skips moves forward, and of an
     hour that comes twice it is the first."""
     past = 7 * HISTORY
@@ -46,7 +46,7 @@ def _instant(start: date, day: Numbers, second: Fractions) -> Numbers:
 def evaluation_lines(season: Season, draw: np.random.Generator, people: People, cells: Cells) -> list[str]:
     """The log of the flag service: a row whenever the app asks, just before a session; mostly it remembers."""
     opens = np.repeat(np.arange(len(cells.user)), cells.sessions)
-    user, day, time = cells.user[opens], cells.day[opens], _instant(season.start, cells.day[opens], cells.second)
+    user, day, time = cells.user[opens], cells.day[opens], instants(season.start, cells.day[opens], cells.second)
     enters = (user < people.enrolled) & (day == people.entry[user])
     first = enters & (time == np.minimum.reduceat(time, cells.first)[opens])
     again = (user < people.enrolled) & (day >= people.entry[user]) & ~first & (draw.random(len(user)) < 0.06)
@@ -83,7 +83,7 @@ def app_log(
     events = [r.event for r in seen]
     event = np.repeat(np.arange(len(seen)), [len(r.user) for r in seen])
     user, day, second, cents = (np.concatenate([rows[column] for rows in seen]) for column in range(1, 5))
-    instant = _instant(season.start, day, second)
+    instant = instants(season.start, day, second)
     number, real = np.arange(len(event)), len(event)
     few = max(3, real // STRANGE)
     strange = draw.choice(real, 3 * few, replace=False)

@@ -42,6 +42,8 @@ class Season:
     broken: int
     """Lines that broke off, in all files of the season together."""
     salt: tuple[int, ...] = ()
+    relations: bool = False
+    """Whether other systems exported what they know of its people."""
 
     def users(self, last: int) -> int:
         """People who meet the flag, where `last` do in the last season.
@@ -52,15 +54,15 @@ class Season:
         return round(self.share * last)
 
     def draws(self, seed: int) -> list[np.random.Generator]:
-        """Streams of random numbers: people, days, events, evaluations, log. Those of a season depend on the seed and
+        """Streams of random numbers: people, days, events, evaluations, log, relations. Those of a season depend on the seed and
         on its own salt, so that no season disturbs another."""
-        return [np.random.default_rng(s) for s in np.random.SeedSequence(seed, spawn_key=self.salt).spawn(5)]
+        return [np.random.default_rng(s) for s in np.random.SeedSequence(seed, spawn_key=self.salt).spawn(6)]
 
 
 SEASONS = (
     Season("composer_v1", date(2025, 9, 22), "composer-v1", "v1", 0.25, (100_000, 400_000), 1 << 36, 0, (101,)),
     Season("composer_v2", date(2025, 12, 1), "composer-v2", "v2", 0.25, (500_000, 400_000), 2 << 36, 0, (102,)),
-    Season("composer_v3", date(2026, 3, 2), "composer-v3", "v3", 1.0, (1_000_000, 9_000_000), 0, 6),
+    Season("composer_v3", date(2026, 3, 2), "composer-v3", "v3", 1.0, (1_000_000, 9_000_000), 0, 6, relations=True),
 )
 """First to last."""
 

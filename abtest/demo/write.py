@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from abtest.demo.exports import EVALUATIONS, PEOPLE, app_log, evaluation_lines, people_lines
 from abtest.demo.people import Records, cells_of, happenings, people_of, records_of, seen
+from abtest.demo.relations import CUSTOMERS, FORMS, Relations, relations_of
 from abtest.demo.seasons import MIN_USERS, SEASONS, TRUTH, Season
 from abtest.problems import Problem, UserError, quoted
 from abtest.shipped import shipped
@@ -33,6 +34,7 @@ class _Part(NamedTuple):
     weeks: dict[str, bytes]
     rows: int
     records: Records
+    relations: Relations | None
 
 
 def write_demo(folder: Path, *, users: int = 20_000, seed: int = 20260302) -> Demo:
@@ -56,6 +58,10 @@ def write_demo(folder: Path, *, users: int = 20_000, seed: int = 20260302) -> De
     }
     for part in parts.values():
         files |= part.weeks
+        if part.relations is not None:
+            files["exports/relations.csv.gz"] = part.relations.log
+            files["exports/forms.csv"] = _csv(FORMS, part.relations.forms)
+            files["exports/customers.csv"] = _csv(CUSTOMERS, part.relations.customers)
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +76,10 @@ def _part(season: Season, users: int, seed: int) -> _Part:
     cells = cells_of(draws[1], people)
     worlds = happenings(draws[2], people, cells, TRUTH[season.experiment])
     evaluations = evaluation_lines(season, draws[3], people, cells)
-    weeks, rows = app_log(season, draws[4], people, seen(people, worlds))
-    return _Part(people_lines(season, people), evaluations, weeks, rows, records_of(people, worlds))
+    logged = seen(people, worlds)
+    weeks, rows = app_log(season, draws[4], people, logged)
+    relations = relations_of(season, draws[5], people, cells, logged) if season.relations else None
+    return _Part(people_lines(season, people), evaluations, weeks, rows, records_of(people, worlds), relations)
 
 
 def _csv(header: str, lines: list[str]) -> bytes:
