@@ -66,7 +66,7 @@ def looked(
         return Looked((*before, now), True, fraction, None)
     if kept and through < kept[-1].through:
         raise data_error(
-            "E523",
+            "E526",
             f"looks out of order: the data reach {through}, and {experiment.id} was looked at with data through "
             f"{kept[-1].through}",
             f"Use data that reach at least as far, or  as_of:  one of the looks in looks/{experiment.id}.yml.",
@@ -104,7 +104,7 @@ def _more_than_before(experiment: Experiment, kept: tuple[Look, ...], now: Look)
     for use in experiment.metrics:
         if use.role in ("goal", "guardrail") and units.get(use.name, 0) < before.get(use.name, 0):
             raise data_error(
-                "E523",
+                "E526",
                 f"looks out of order: {use.name} had {before[use.name]:,} units at the look of {kept[-1].through}, and "
                 f"has {units.get(use.name, 0):,} now",
                 "An export that lost rows cannot be a later look. Compare the two exports.",

@@ -113,6 +113,11 @@ def _level(plan: PlanResult, line: MetricPlan) -> float:
     """The two-sided p-value below which a test of the fixed kind has the critical value of the plan's own."""
     assert line.alpha is not None
     alpha = line.alpha if line.sides == 2 else 2.0 * line.alpha
+    if plan.method in ("group_sequential", "hybrid"):
+        # The one look at the end that needs as many units: what earlier looks find is not simulated.
+        z_power = critical_value(2.0 * (1.0 - (plan.power if line.power is None else line.power)))
+        size = math.sqrt(line.inflation) * (critical_value(alpha) + z_power) - z_power
+        return 2.0 * float(special.ndtr(-size))
     if plan.method != "sequential":
         return alpha
     return 2.0 * float(special.ndtr(-critical(optimal_kappa(alpha), alpha)))

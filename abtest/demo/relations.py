@@ -126,7 +126,7 @@ def _happened(
     found = {event: on_days(event, rate(of)) for event, of in _ON_DAYS.items()}
     found |= {event: any_day(event, rate(of)) for event, of in _ANY_DAY.items()}
     found["order"] = _with_lapsed(draw, found["order"], people)
-    app = {}
+    app: dict[str, Any] = {}
     for rows in logged:  # a composer that adds rows has two parts of one event
         app[rows.event] = _joined(app[rows.event], rows) if rows.event in app else rows
     found["feature_used"] = _says(
@@ -166,8 +166,8 @@ def _with_lapsed(draw: np.random.Generator, orders: _Part, people: People) -> _P
     user = np.repeat(np.arange(len(lapsed)), draw.poisson(0.28 * lapsed * past))
     day = -1 - np.floor(draw.random(len(user)) * past[user]).astype(np.int64)
     second = draw.uniform(8 * 3600, 22 * 3600, len(user))
-    new = (np.concatenate([a[kept], b]) for a, b in zip(orders[1:4], (user, day, second), strict=True))
-    return _Part(orders.event, *new)
+    new = [np.concatenate([a[kept], b]) for a, b in zip(orders[1:4], (user, day, second), strict=True)]
+    return _Part(orders.event, new[0], new[1], new[2])
 
 
 def _orders(shop: _Part, cents: Numbers, app: Rows) -> _Part:
@@ -181,7 +181,8 @@ def _notified(draw: np.random.Generator, ignored: _Part, opened: Rows) -> _Part:
     """A notification some minutes before each opened one, and those that nobody opened."""
     before = np.maximum(opened.second - 20 - draw.exponential(240, len(opened.user)), 1)
     columns = ((ignored.user, opened.user), (ignored.day, opened.day), (ignored.second, before))
-    return _Part("notification", *(np.concatenate(pair) for pair in columns))
+    user, day, second = (np.concatenate(pair) for pair in columns)
+    return _Part("notification", user, day, second)
 
 
 def _read(draw: np.random.Generator, read: Rows) -> _Part:
@@ -270,7 +271,8 @@ def _answers(
         at = level + 0.17 * feeling + 0.10 * draw.normal(0, 1, n)
         code = low + np.clip(np.round((1 - at if turned else at) * (high - low)), 0, high - low).astype(np.int64)
         given = draw.random(n) > 0.02
-        return np.where(given if asked is None else given & asked, code.astype(str), "").tolist()
+        told: list[str] = np.where(given if asked is None else given & asked, code.astype(str), "").tolist()
+        return told
 
     feeling = 0.85 * warm + 0.5 * draw.normal(0, 1, n)
     columns = [

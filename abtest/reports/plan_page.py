@@ -8,8 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from abtest.analysis.plan_result import MetricPlan, PlanResult
-from abtest.reports.html import _asset, _environment, _policy
 from abtest.reports.plan_words import PlanWording, weeks_shown
+from abtest.reports.standalone import asset, environment, policy
 from abtest.reports.svg import Scale, percent
 from abtest.shipped import shipped
 
@@ -47,7 +47,7 @@ def render_plan(plan: PlanResult, *, language: str = "en") -> str:
     """The plan as one HTML file. The same plan gives the same bytes."""
     w = PlanWording(plan, language)
     own = (shipped("templates") / "plan" / "style.css").read_text(encoding="utf-8").strip()
-    style, script = f"{_asset('style.css')}\n{own}", _asset("script.js")
+    style, script = f"{asset('style.css')}\n{own}", asset("script.js")
     planned = [m for m in plan.metrics if m.reason is None]
     context: dict[str, Any] = {
         "t": w.words,
@@ -65,10 +65,10 @@ def render_plan(plan: PlanResult, *, language: str = "en") -> str:
         "summary": summary(w),
         "style": Markup(style),
         "script": Markup(script),
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "plan_json": Markup(plan.to_json().replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode("utf-8")),
     }
-    return _environment().get_template("plan/page.html.j2").render(context)
+    return environment().get_template("plan/page.html.j2").render(context)
 
 
 def summary(w: PlanWording) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abtest.analysis.plan_result import PlanResult
 from abtest.reports.plan_page import rate
 from abtest.reports.plan_words import PlanWording, weeks_shown
-from abtest.reports.terminal import _encoded, _paint, _wrap
+from abtest.reports.terminal import _wrap, encoded, painted
 from abtest.reports.text import columns, fit
 
 MOST_WEEKS = 6
@@ -23,13 +23,13 @@ def render_plan_terminal(
     """The plan as text of at most `width` columns."""
     w = PlanWording(plan, language, isolating=False)
     out = [f"{w.say('kicker')}: {w.name(plan.title or plan.experiment)}", ""]
-    out.append(_paint(w.answer(), "good" if plan.weeks or plan.at_units else "warn", colour, bold=True))
+    out.append(painted(w.answer(), "good" if plan.weeks or plan.at_units else "warn", colour, bold=True))
     for text in w.because():
         out += _wrap(text, width)
     out.append("")
     for m in plan.metrics:
         head = f"{w.title(m.key)} ({w.role(m)})"
-        out.append(_paint(fit(head, width).rstrip(), "bold", colour))
+        out.append(painted(fit(head, width).rstrip(), "bold", colour))
         if m.reason is not None:
             out += [f"  {line}" for line in _wrap(w.cannot(m), width - 2)]
             continue
@@ -58,7 +58,7 @@ def render_plan_terminal(
         out += [f"  {line}" for line in _wrap(f"- {text}", width - 2, "  ")]
     if page is not None:
         out += ["", f"{w.say('terminal.page')}  {page}"]
-    return _encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only).rstrip("\n")
+    return encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only).rstrip("\n")
 
 
 def _weeks(w: PlanWording, width: int) -> list[str]:

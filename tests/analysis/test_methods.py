@@ -154,7 +154,7 @@ def test_looks_out_of_order_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "p", "{method: group_sequential, looks: 4}", "2026-03-15")
     run(folder)
     write(folder, "{method: group_sequential, looks: 4}", "2026-03-10")
-    with pytest.raises(UserError, match="E523 looks out of order: the data reach 2026-03-10"):
+    with pytest.raises(UserError, match="E526 looks out of order: the data reach 2026-03-10"):
         abtest.run("x", folder)
 
 
@@ -164,7 +164,7 @@ def test_an_export_that_lost_units_is_no_later_look(tmp_path: Path) -> None:
     write(folder, "{method: group_sequential, looks: 4}", "2026-03-25")
     rows = (folder / "flags.csv").read_text().splitlines()
     (folder / "flags.csv").write_text("\n".join(rows[:60]) + "\n")
-    with pytest.raises(UserError, match=r"E523 looks out of order: likes had .* units at the look of 2026-03-15"):
+    with pytest.raises(UserError, match=r"E526 looks out of order: likes had .* units at the look of 2026-03-15"):
         abtest.run("x", folder)
 
 
