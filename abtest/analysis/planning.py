@@ -16,19 +16,16 @@ from typing import Literal
 from abtest.analysis.dates import iso
 from abtest.analysis.history import Past, read_past
 from abtest.analysis.noise import NOTHING, Measured, measure
+from abtest.analysis.plan_inflation import inflation_of as inflation_of
 from abtest.analysis.plan_result import SCHEMA, Caution, MetricPlan, PlanResult
 from abtest.analysis.prepare import Progress
-from abtest.language.model import Experiment, MetricUse, Plan, Project
+from abtest.language.model import Experiment, MetricUse, Project
 from abtest.metrics.plan import last_day
 from abtest.problems import Problem, UserError
 from abtest.sources.engine import Engine
-from abtest.stats.group_sequential import boundaries
-from abtest.stats.group_sequential import inflation as group_inflation
 from abtest.stats.power import Noise, power_per_metric, z_sum
 from abtest.stats.power_families import share_sample_size
-from abtest.stats.sequential import hybrid, inflation
 from abtest.stats.sizing import WEEK, Need, Question, detectable_by_week, joint_size, ready, weeks_for
-from abtest.stats.spending import Spending
 
 SHORT_DAYS = 28
 """Of history; fewer may be weeks unlike others."""
@@ -73,18 +70,6 @@ class Planned:
     measured: Measured
     question: Question
     follow_up: int
-
-
-def inflation_of(plan: Plan, alpha: float, power: float) -> float:
-    """How many times more units looking early costs, for a two-sided test at `alpha` (one-sided: twice its alpha)."""
-    if plan.method == "sequential":
-        return inflation(alpha, power)
-    if plan.method == "group_sequential" and plan.looks:
-        return group_inflation(boundaries(plan.looks, alpha, Spending(plan.spending.name, plan.spending.gamma)), power)
-    if plan.method == "hybrid":
-        # At the end the test has what is left of alpha; what is found early comes on top.
-        return (z_sum(hybrid(alpha, plan.monitoring).final, power) / z_sum(alpha, power)) ** 2
-    return 1.0
 
 
 def plan_experiment(
