@@ -84,7 +84,7 @@ def _change(w: Wording, metric: MetricResult, b: Believed) -> str:
 
 def _loss(w: Wording, b: Believed, loss: float) -> str:
     if b.scale == "relative":
-        return w.words("units.percent", n=w.numbers.trimmed(100 * loss, 3))
+        return w.words("units.percent", n=w.numbers.trimmed(100 * loss, 1 if loss >= 0.01 else 3))
     return w.numbers.trimmed(loss, 4)
 
 

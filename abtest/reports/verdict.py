@@ -284,5 +284,6 @@ def _runtime_line(w: Wording, rule: RuleLine) -> str:
     if rule.met is False:
         left = planned - run if run is not None and planned is not None else 0
         slots["left"] = w.words.plural("rule.runtime.days", left) if left > 0 else None
-        return w.words("rule.runtime.unmet", **slots)
+        planned_once = w.result.plan.method in ("fixed", "bayesian")
+        return w.words("rule.runtime.unmet" if planned_once else "rule.runtime.unmet_looks", **slots)
     return w.words("rule.runtime.met", **slots)
