@@ -46,6 +46,7 @@ from abtest.analysis.targets import enrolment_of, targets_of
 from abtest.analysis.trajectories import trajectories
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
+from abtest.analysis.worsening import worsening
 from abtest.language.canonical import metric_hash
 from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
@@ -201,9 +202,8 @@ class _Run:
                 self.drift,
             )
         )
-        decision = decide(
-            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
-        )
+        ids, rules = [v.id for v in self.experiment.treatments], self.experiment.decide
+        decision = decide(ids, metrics, checks, clock, rules, self._value(), worsening(metrics, setting))
         return Result(
             schema=SCHEMA,
             experiment=experiment_info(self.project, self.experiment, found, clock, metrics),

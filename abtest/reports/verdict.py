@@ -185,6 +185,10 @@ def rule_lines(w: Wording, rules: tuple[RuleLine, ...] | None = None, variant: s
             met = None if w.early else rule.met
             names = w.join([w.metric(m) for m in w.result.metrics if m.key in rule.metrics])
             text = w.words(f"rule.value.{_answer(met)}", list=names)
+        elif rule.code == "watch":
+            met = False if rule.met is False else None
+            names = w.join([w.metric(m) for m in w.result.metrics if m.key in rule.metrics])
+            text = w.words(f"rule.watch.{_answer(rule.met)}", list=names)
         elif rule.code == "runtime":
             text, met = _runtime_line(w, rule), None if rule.met is False else rule.met
         else:

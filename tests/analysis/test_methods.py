@@ -286,3 +286,22 @@ def test_a_file_of_looks_that_cannot_be_believed_is_told(tmp_path: Path, text: s
     problems = Problems()
     assert read_looks(tmp_path, ["x"], problems) == {}
     assert any(said in str(p) for p in problems.found), [str(p) for p in problems.found]
+
+
+def test_harm_is_told_while_a_fixed_plan_runs_and_decides_nothing(tmp_path: Path) -> None:
+    """A goal that loses nearly everything: the one-sided band, shared over goal and guardrail, says so on day 14."""
+    from abtest.stats.sequential import p_value_one_sided
+
+    result = abtest.run("x", write(tmp_path / "p", "{method: fixed}", "2026-03-15", effect=-0.95))
+    (line,) = [r for r in result.decision.rules if r.code == "watch"]
+    estimate, se = z_of(of(result))
+    wanted = p_value_one_sided(-estimate / se, optimal_kappa(0.05) * 0.5) < 0.025
+    assert wanted
+    assert (line.met, line.metrics) == (False, ("likes",))
+    assert result.decision.verdict == "keep_running"
+    assert "Getting worse beyond chance" in render_html(result)
+    calm = abtest.run("x", write(tmp_path / "q", "{method: fixed}", "2026-03-15", effect=0.0))
+    (line,) = [r for r in calm.decision.rules if r.code == "watch"]
+    assert (line.met, line.metrics) == (True, ("likes", "opens"))
+    over = abtest.run("x", write(tmp_path / "r", "{method: fixed}", "2026-04-02", effect=-0.95))
+    assert not [r for r in over.decision.rules if r.code == "watch"]

@@ -111,3 +111,24 @@ def test_power_and_expected_size_are_those_that_the_plan_is_sized_for(tmp_path: 
     assert abs(power - 0.8) < 4 * (0.8 * 0.2 / trials) ** 0.5
     sizes = np.array([(5 if k is None else k + 1) / 5 for k in found])
     assert abs(sizes.mean() - expected_information(design, drift)) < 4 * sizes.std() / trials**0.5
+
+
+def test_watching_for_harm_over_many_looks_raises_few_false_alarms() -> None:
+    """Per experiment one goal, no effect: at most alpha at any of 100 looks."""
+    from abtest.stats.sequential import optimal_kappa, p_value_one_sided
+
+    rng, trials, alarms = np.random.default_rng(3), 1000, 0
+    kappa = optimal_kappa(0.1)
+    for _ in range(trials):
+        alarms += any(
+            p_value_one_sided(-_z(t, c), kappa * (k + 1) / LOOKS) < 0.05
+            for k, (t, c) in enumerate(arms(rng, LOOKS, EACH, 0.0))
+        )
+    assert float(stats.beta.ppf(0.001, alarms, trials - alarms + 1)) <= 0.05, alarms
+
+
+def _z(t: Arm, c: Arm) -> float:
+    found = raw_procedure(t, c).infer(0.05, None).absolute
+    assert found is not None
+    assert found.se
+    return found.estimate / found.se
