@@ -15,28 +15,28 @@ def looks_section(w: Wording) -> Evidence | None:
         return None
     facts = {"n": w.count(len(looks.taken)), "share": w.share(looks.fraction)}
     key = "final" if looks.taken and looks.taken[-1].final else "planned" if looks.planned else "between"
-    leads = [words(f"looks.{key}", **facts)]
+    leads = [words(f"plan_looks.{key}", **facts)]
     if looks.next_at is not None:
-        leads.append(words("looks.next", share=w.share(looks.next_at)))
-    columns = tuple(words(f"looks.columns.{c}") for c in ("look", "date", "share", "bound", "spent"))
+        leads.append(words("plan_looks.next", share=w.share(looks.next_at)))
+    columns = tuple(words(f"plan_looks.columns.{c}") for c in ("look", "date", "share", "bound", "spent"))
     rows = tuple(
         (
             w.count(k),
             w.date(look.through),
             w.share(look.fraction),
-            words("looks.untested") if look.bound is None else w.numbers.fixed(look.bound, 2),
-            words("looks.untested") if look.spent is None else _small(w, look.spent),
+            words("plan_looks.untested") if look.bound is None else w.numbers.fixed(look.bound, 2),
+            words("plan_looks.untested") if look.spent is None else _small(w, look.spent),
         )
         for k, look in enumerate(looks.taken, 1)
     )
-    table = Plain(words("looks.caption", alpha=w.share(w.result.plan.alpha)), columns, rows, frozenset({2, 3, 4}))
+    table = Plain(words("plan_looks.caption", alpha=w.share(w.result.plan.alpha)), columns, rows, frozenset({2, 3, 4}))
     return Evidence(
-        words("sections.looks.title"), tuple(leads), (), (table,) if rows else (), read=(words("looks.read"),)
+        words("sections.looks.title"), tuple(leads), (), (table,) if rows else (), read=(words("plan_looks.read"),)
     )
 
 
 def _small(w: Wording, share: float) -> str:
-    return w.share(share) if share >= 0.0001 else w.words("looks.next_to_nothing")
+    return w.share(share) if share >= 0.0001 else w.words("plan_looks.next_to_nothing")
 
 
 def believed_section(w: Wording) -> Evidence | None:
