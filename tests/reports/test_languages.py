@@ -313,4 +313,4 @@ def test_no_key_of_a_words_file_stands_twice(path: Path) -> None:
             assert len(keys) == len(set(keys)), [k for k in keys if keys.count(k) > 1]
             return super().construct_mapping(node, deep=deep)
 
-    yaml.load(path.read_text("utf-8"), Once)  # noqa: S506
+    yaml.load(path.read_text("utf-8"), Once)
