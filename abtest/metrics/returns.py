@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from abtest.language.conditions import Spread, walk
 from abtest.language.model import Metric, Window
 from abtest.metrics.plan import Plan, Task
 
@@ -54,7 +55,9 @@ def without_returns(plan: Plan) -> Plan:
 
 def _counts_days(metric: Metric) -> bool:
     timed = metric.window.tick == "day" and not metric.window.end and metric.clock in ("date", "elapsed")
-    return metric.kind == "retention" and timed and metric.unit is None and metric.part_of is None
+    # "On two days of the second week" has no answer on one day alone.
+    spread = metric.condition is not None and any(isinstance(c, Spread) for c in walk(metric.condition))
+    return not spread and metric.kind == "retention" and timed and metric.unit is None and metric.part_of is None
 
 
 def _same(metric: Metric) -> Metric:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from string import Formatter
 from typing import Any
 
 import pytest
-import yaml
 
 from abtest.analysis.result import HealthCheck, Result
 from abtest.reports import coined
@@ -301,16 +299,3 @@ def test_accents_become_letters_where_a_terminal_has_ascii_only() -> None:
 def test_a_language_without_a_key_says_which() -> None:
     with pytest.raises(KeyError, match=r"xx\.yml has no sentence 'limits\.loss'"):
         Words("xx", {})("limits.loss", low="1", high="2")
-
-
-@pytest.mark.parametrize("path", sorted(shipped("reports").glob("*.yml")), ids=lambda p: p.name)
-def test_no_key_of_a_words_file_stands_twice(path: Path) -> None:
-    """The later one would win in silence, and take all words of the earlier one with it."""
-
-    class Once(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            assert len(keys) == len(set(keys)), [k for k in keys if keys.count(k) > 1]
-            return super().construct_mapping(node, deep=deep)
-
-    yaml.load(path.read_text("utf-8"), Once)
