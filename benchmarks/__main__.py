@@ -115,12 +115,18 @@ def main() -> None:
     parser.add_argument("--folder", default=".bench", help="where the logs are kept (default: %(default)s)")
     parser.add_argument("--kinds", action="store_true", help="half of the metrics of the rest of the language")
     parser.add_argument("--kernels", action="store_true", help="only the statistics, against the same from rows")
+    parser.add_argument("--trajectory", action="store_true", help="only 28 days against the last of them")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     if options.kernels:
         from benchmarks.kernels import measure
 
         measure()
+        return
+    if options.trajectory:
+        from benchmarks.trajectory import measure as measure_days
+
+        measure_days(Path(options.folder).resolve(), tuple(int(x) for x in options.events.split(",")))
         return
     results: dict[str, dict[str, float]] = {}
     for events in (int(x) for x in options.events.split(",")):

@@ -18,7 +18,7 @@ from tests.analysis.covaried import write
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "statistics.md"
 MARKED = re.compile(r"(?<=<!-- methods -->\n).*(?=<!-- /methods -->)", re.DOTALL)
-WITHOUT_LINE = ("none", "other")
+WITHOUT_LINE = ("none", "other", "posterior")
 CLUSTERED = ("cluster", "cluster_cr2")
 """Their runs stand with the tests of clusters."""
 

@@ -11,6 +11,7 @@ from abtest.language.explain import Explainer
 from abtest.language.model import Experiment, Metric, Plan, Project
 from abtest.shipped import languages
 from abtest.sources.units import USED
+from abtest.stats.bayes import FLAT, Prior
 from abtest.version import __version__
 
 DEFAULTS_VERSION = 4
@@ -64,8 +65,10 @@ def meanings(project: Project, metric: Metric, unit: str) -> dict[str, str]:
     return told
 
 
-def plan_info(p: Plan) -> PlanInfo:
-    """The plan as it was declared, defaults filled in."""
+def plan_info(p: Plan, prior: Prior = FLAT, prior_from: int | None = None) -> PlanInfo:
+    """The plan as it was declared, defaults filled in. `prior` is that of the first goal, `prior_from` how many earlier
+    experiments it comes from."""
+    flat = prior == FLAT
     return PlanInfo(
         p.method,
         p.alpha,
@@ -77,6 +80,15 @@ def plan_info(p: Plan) -> PlanInfo:
         p.correct_secondary,
         p.lift,
         p.correct_segments,
+        p.looks,
+        p.spending.name,
+        p.spending.gamma,
+        p.units,
+        p.monitoring,
+        p.prior.kind,
+        None if flat else prior.mean,
+        None if flat else prior.sd,
+        prior_from,
     )
 
 

@@ -53,15 +53,22 @@ def covaried(sums: ArmSums, crossed: Crossed, rows: Sequence[Sequence[float]] | 
         assert sums.cross is not None
         products[0, 1] = sums.cross
     matrix = matrix_from_sums(sums.used, columns, products)
-    ratios = _ratios(len(below), crossed.entries)
-    labels = tuple(e.label for e in crossed.entries if not e.below)
     data: Array | None = None if rows is None else np.array(rows, dtype=np.float64)
-    for x, y in ratios:
+    return covaried_of(matrix, crossed.entries, bool(below), crossed.missing, data)
+
+
+def covaried_of(
+    matrix: MomentMatrix, entries: Sequence[Entry], ratio: bool, missing: int = 0, rows: Array | None = None
+) -> Covaried | None:
+    """One arm from the moments of the metric (and its denominator, of a `ratio`) and of the entries; None where a
+    denominator is zero."""
+    labels = tuple(e.label for e in entries if not e.below)
+    for x, y in _ratios(int(ratio), entries):
         if matrix.mean[y] == 0.0:
             return None
         matrix = linearised(matrix, x, y)
-        data = None if data is None else _linearised_rows(data, x, y)
-    return Covaried(matrix, labels, crossed.missing, data)
+        rows = None if rows is None else _linearised_rows(rows, x, y)
+    return Covaried(matrix, labels, missing, rows)
 
 
 def covaried_arms(

@@ -128,6 +128,44 @@ class ModeratorResult:
     regions: tuple[ClearRegion, ...] = ()
 
 
+# Retention
+
+
+@dataclass(frozen=True)
+class ReturnArm:
+    """One variant on one day: units, those that came back, and the share of them; None where that is hidden."""
+
+    variant: str
+    units: int
+    returned: int | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class ReturnDay:
+    """One day after exposure that the plan does not test, for context: differences are neither adjusted nor corrected.
+
+    Without arms the `reason` says why: `immature` (not over for all units before `mature_on`, a date), `small_cell`
+    (below the privacy floor), `no_units`. `effects` are per treatment, of shares (0..1).
+    """
+
+    day: int
+    status: Status
+    reason: str | None
+    mature_on: str | None = None
+    arms: tuple[ReturnArm, ...] = ()
+    effects: tuple[tuple[str, Effect], ...] = ()
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Metrics of retention that differ in their days only, beside the days that none of them is. `metrics` are (name,
+    first day, last day), the last None where it is open."""
+
+    metrics: tuple[tuple[str, int, int | None], ...]
+    days: tuple[ReturnDay, ...]
+
+
 # Engagement and value
 
 

@@ -31,6 +31,23 @@ ASIDE = frozenset(
         "advice",
         "movement",
         "moderators",
+        "believed",
+        "looks",
+        "planned_looks",
+        "spending",
+        "gamma",
+        "units",
+        "monitoring",
+        "prior",
+        "prior_mean",
+        "prior_sd",
+        "prior_from",
+        "bound",
+        "spent",
+        "final",
+        "retention",
+        "trajectory",
+        "across",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting
 from abtest.analysis.arms import Arm
+from abtest.analysis.believed import believed_margin, believed_of
 from abtest.analysis.interval import interval_of
-from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure, with_lift
+from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure
+from abtest.analysis.reading import Setting as Setting
+from abtest.analysis.reading import read_now
 from abtest.analysis.result import Adjustment, ArmValue, Comparison, Equivalence, Interval, MarginResult, State
-from abtest.language.model import Margin, Metric, MetricUse, Plan
+from abtest.language.model import Margin, Metric, MetricUse
 from abtest.stats import margins
 from abtest.stats.inference import Inference
-from abtest.stats.sequential import critical, optimal_kappa, p_value
 
 Estimator = Literal["mean", "proportion", "ratio", "quantile"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How this run tests: `early` (a fixed plan read before its end) and `progress`, the share of the plan in the data."""
-
-    plan: Plan
-    early: bool
-    progress: float
 
 
 def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
@@ -34,15 +27,6 @@ def estimator_of(metric: Metric, arms: Mapping[str, Arm]) -> Estimator:
     if metric.pooled:
         return "ratio"
     return "proportion" if any(a.counts is not None for a in arms.values()) else "mean"
-
-
-def always_valid(procedure: Procedure, alpha: float, progress: float) -> tuple[Inference, float | None]:
-    """The same estimate with a band that holds at every look, tightest at the planned end, and its p-value."""
-    kappa = optimal_kappa(alpha) * max(progress, 1e-6)
-    band = procedure.infer(alpha, critical(kappa, alpha))
-    if band.status != "ok" or band.absolute is None or not band.absolute.se:
-        return band, None
-    return band, p_value(band.absolute.estimate / band.absolute.se, kappa)
 
 
 def compare(
@@ -61,15 +45,19 @@ def compare(
     plan = setting.plan
     alpha = 2 * plan.guardrail_alpha if use.role == "guardrail" else plan.alpha
     procedure = procedure_of(metric, treatment, control, use.role == "guardrail")
-    fixed = with_lift(procedure.infer(alpha, None), procedure, plan.lift)
-    band, band_p = always_valid(procedure, alpha, setting.progress)
-    band = with_lift(band, procedure, plan.lift)
+    read = read_now(procedure, setting, alpha, metric.name)
     if metric.unit_of_value == "points":
         # A score such as NPS is an absolute number: 20 % more of 3 points says nothing.
-        fixed, band = (replace(i, relative=None, relative_reason="score") for i in (fixed, band))
-    judged, p = (band, band_p) if setting.early or plan.method == "sequential" else (fixed, fixed.p_value)
-    shown = band if plan.method == "sequential" else fixed
-    needs_band = setting.early or plan.method == "sequential"
+        read = read.without_lift("score")
+    believed = believed_of(read.fixed, plan, setting.prior(metric.name), control_value(control), metric.better, alpha)
+    if believed is not None and not setting.early:
+        read = replace(read, shown=believed.inference, judged=believed.inference, p=None)
+    fixed, shown, judged, p, band = read.fixed, read.shown, read.judged, read.p, read.band
+    margin = None
+    if use.role == "guardrail" and use.margin:
+        margin = _margin(metric, use.margin, judged, procedure)
+        if believed is not None and not setting.early:
+            margin = believed_margin(use.margin, judged, metric.better or "higher")
     return Comparison(
         variant=variant,
         status=fixed.status,
@@ -80,20 +68,36 @@ def compare(
         relative_reason=shown.relative_reason if shown.relative is None else None,
         statistic=fixed.statistic,
         df=fixed.df,
-        p_value=p if plan.method == "sequential" else fixed.p_value,
+        p_value=fixed.p_value if setting.early else p,
         p_adjusted=None,
-        state=state_of(metric, judged, p, plan.alpha),
-        margin=_margin(metric, use.margin, judged, procedure) if use.role == "guardrail" and use.margin else None,
-        always_valid=interval_of(band.relative) if needs_band else None,
-        always_valid_absolute=interval_of(band.absolute) if needs_band else None,
+        state=state_of(metric, judged, 0.0 if believed is not None and not setting.early else p, plan.alpha),
+        margin=margin,
+        always_valid=interval_of(band.relative) if band is not None else None,
+        always_valid_absolute=interval_of(band.absolute) if band is not None else None,
         adjustment=None if procedure.adjusting is None else _adjustment(procedure.adjusting, treatment, control, alpha),
         unadjusted=procedure.unadjusted,
         scale=procedure.scale,
         equivalence=None
         if detect is None or metric.unit_of_value == "points"
+        else inside(judged, detect)
+        if believed is not None and not setting.early
         else equivalence(procedure, judged, detect, plan.alpha),
         clustering=procedure.clustering,
+        believed=None if believed is None else believed.told,
     )
+
+
+def control_value(control: Arm) -> float | None:
+    """The value of the baseline, where it has one."""
+    return arm_value("", control).value
+
+
+def inside(judged: Inference, detect: float) -> Equivalence | None:
+    """Whether a credible interval lies within the smallest change worth acting on."""
+    found = judged.relative
+    if found is None or found.low is None or found.high is None:
+        return None
+    return Equivalence(detect, None, -detect < found.low and found.high < detect)
 
 
 def equivalence(procedure: Procedure, judged: Inference, detect: float, alpha: float) -> Equivalence | None:

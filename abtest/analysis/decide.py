@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from abtest.analysis.compare import flat
 from abtest.analysis.result import Comparison, Decision, HealthCheck, MetricResult, RuleLine, VariantDecision, Verdict
@@ -27,7 +28,8 @@ HELD = ("held", "held_but_worse")
 
 @dataclass(frozen=True)
 class Clock:
-    """Where the experiment stands: `reached` = planned end passed and every unit mature (or data without time)."""
+    """Where the experiment stands: `reached` = planned end passed and every unit mature (or data without time);
+    `sequential`: the plan may decide now, before that; `looks`: how many of them are kept, this one among them."""
 
     reached: bool
     sequential: bool
@@ -35,6 +37,7 @@ class Clock:
     days_planned: int | None = None
     end: str | None = None
     units: int = 0
+    looks: int = 0
 
 
 def decide_variant(
@@ -44,12 +47,18 @@ def decide_variant(
     clock: Clock,
     rules: Sequence[DecideRule] = (),
     value: Sequence[str] = (),
+    worsening: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> VariantDecision:
     """The verdict for one treatment. Exactly one for any combination of states (tests enumerate them).
 
-    `value` names the metrics of value, such as revenue, against which goals are weighed.
+    `value` names the metrics of value, such as revenue, against which goals are weighed; `worsening` per treatment what
+    is getting worse while the experiment runs, which is told and decides nothing.
     """
     lines = _lines(variant, metrics, health, clock, value)
+    if variant in worsening:
+        worse = tuple(worsening[variant])
+        watched = tuple(m.key for m, _ in (*_of(metrics, "goal", variant), *_of(metrics, "guardrail", variant)))
+        lines = (*lines[:-1], RuleLine("watch", not worse, worse or watched), lines[-1])
     verdict, reason, outcome = _verdict(variant, metrics, health, clock, rules, value)
     return VariantDecision(variant, verdict, reason, lines, outcome)
 
@@ -200,13 +209,14 @@ def decide(
     clock: Clock,
     rules: Sequence[DecideRule] = (),
     value: Sequence[str] = (),
+    worsening: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Decision:
     """The verdict of the experiment: ship if any treatment ships, else keep running if any should, else don't ship.
 
     With several treatments to ship the headline speaks of the one with the largest gain in the first goal; treatments
     are not tested against each other.
     """
-    each = tuple(decide_variant(v, metrics, health, clock, rules, value) for v in treatments)
+    each = tuple(decide_variant(v, metrics, health, clock, rules, value, worsening) for v in treatments)
     failed = [d for d in each if d.reason == "health_failed"]
     best = (
         failed[0]

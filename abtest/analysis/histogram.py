@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from abtest.analysis.result import Bin
 from abtest.language.model import Metric
@@ -13,11 +14,17 @@ MOST_BINS = 30
 
 
 def histogram(
-    engine: Engine, values: Values, metric: Metric, variants: tuple[str, ...], min_cell: int
+    engine: Engine,
+    values: Values,
+    metric: Metric,
+    variants: tuple[str, ...],
+    min_cell: int,
+    cuts: tuple[float, ...] = (),
 ) -> tuple[Bin, ...]:
     """One bin per value, or up to 30 equal ranges; neighbours are merged until no cell tells of fewer than `min_cell`.
 
-    Empty when even all units together are too few.
+    Empty when even all units together are too few. No bin reaches over one of the `cuts` (the last value of a class), as
+    long as every class has enough units.
     """
     column = name(values.value[metric.name])
     table = name(values.table)
@@ -39,7 +46,20 @@ def histogram(
         before = bins.get(int(i), Bin(math.inf, -math.inf, tuple((v, 0) for v in variants)))
         units = tuple((v, n + (int(count) if v == variants[int(variant)] else 0)) for v, n in before.units)
         bins[int(i)] = Bin(min(before.low, float(least)), max(before.high, float(most)), units)
-    return _merged([bins[i] for i in sorted(bins)], min_cell)
+    return within([bins[i] for i in sorted(bins)], min_cell, cuts)
+
+
+def within(bins: list[Bin], min_cell: int, cuts: tuple[float, ...]) -> tuple[Bin, ...]:
+    """Merged bins, class by class; over all of them where a class has too few units of its own.
+
+    >>> bins = [Bin(v, v, (("a", n),)) for v, n in ((5.0, 9), (6.0, 4), (7.0, 4), (8.0, 30))]
+    >>> [(b.low, b.high) for b in within(bins, 10, (6.0,))], [(b.low, b.high) for b in within(bins, 10, ())]
+    ([(5.0, 6.0), (7.0, 8.0)], [(5.0, 7.0), (8.0, 8.0)])
+    """
+    edges = (-math.inf, *cuts, math.inf)
+    classes = [[b for b in bins if low < b.low <= high] for low, high in pairwise(edges)]
+    apart = [_merged(own, min_cell) for own in classes if own]
+    return tuple(b for own in apart for b in own) if all(apart) else _merged(bins, min_cell)
 
 
 def _merged(bins: list[Bin], min_cell: int) -> tuple[Bin, ...]:

@@ -9,6 +9,7 @@ from abtest.analysis.result import Ledger, LedgerStep
 from abtest.language.canonical import events_of
 from abtest.language.model import Experiment
 from abtest.metrics.plan import Plan, last_day
+from abtest.metrics.returns import without_returns
 from abtest.sources.engine import Engine, name
 from abtest.sources.events import Log
 from abtest.sources.tables import UnitTable
@@ -109,6 +110,7 @@ def ledgers_of(engine: Engine, experiment: Experiment, found: Prepared, plan: Pl
     exposure = exposure_ledger(experiment.exposure_source, found.exposed, experiment)
     ledgers = [unit_ledger(found.exposed, experiment), exposure]
     asked = {m.name for m in found.metrics}
+    last = without_returns(plan).last_day
     for source, log in sorted(found.logs.items()):
         own = [t for t in plan.all_tasks if t.metric.name in asked]
         fixed = [t.chain for t in own if source in {found.events[a].source for a in events_of(t.metric)}]
@@ -117,6 +119,6 @@ def ledgers_of(engine: Engine, experiment: Experiment, found: Prepared, plan: Pl
         open_ended = any(c.last is None or c.origin is not None for c in fixed)
         open_ended = open_ended or any(t.metric.immature == "keep" for t in own)
         below = None if shortest is None or open_ended else log.last_complete - shortest
-        ledgers.append(log_ledger(engine, log, experiment, plan.last_day, log.last_complete, below))
+        ledgers.append(log_ledger(engine, log, experiment, last, log.last_complete, below))
     ledgers += [table_ledger(t) for s, t in sorted(found.tables.items()) if s != experiment.exposure_source]
     return tuple(ledgers)

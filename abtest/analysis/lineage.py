@@ -53,3 +53,43 @@ class Iteration:
     valid: bool = False
     metrics: tuple[IterationMetric, ...] = ()
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """One iteration's effect as it was (`raw`) and pulled towards the mean of all (`shrunken`, empirical Bayes)."""
+
+    experiment: str
+    raw: Interval
+    shrunken: Interval
+
+
+@dataclass(frozen=True)
+class Across:
+    """A goal over the iterations that measured it by the same definition, in order; effects as shares (`relative`) or in
+    its unit (`absolute`).
+
+    `control`: `separate` dates, so effects are independent; `shared` where dates overlap, and the covariance of a
+    common control is allowed for. `fixed` is one common effect, `random` the mean of effects that differ (Hartung-Knapp;
+    None for a shared control), with `tau` their standard deviation; `q_p_value` and `i_squared` ask whether they
+    differ. `slope` per iteration. `conditional`: this experiment's effect given that it was shipped for being clear.
+    Status `no_test` with reason `overlapping`: dates overlap, and the error of the control is not known.
+    """
+
+    metric: str
+    status: Literal["ok", "no_test"]
+    reason: str | None
+    scale: Literal["relative", "absolute"]
+    experiments: tuple[str, ...]
+    control: Literal["separate", "shared"]
+    fixed: Interval | None = None
+    fixed_p: float | None = None
+    random: Interval | None = None
+    random_p: float | None = None
+    tau: float | None = None
+    q_p_value: float | None = None
+    i_squared: float | None = None
+    slope: Interval | None = None
+    slope_p: float | None = None
+    pulled: tuple[Pulled, ...] = ()
+    conditional: float | None = None

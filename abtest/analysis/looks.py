@@ -6,15 +6,16 @@ which a cell below `min_cell` units could be told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from abtest.analysis.arms import Arm
 from abtest.analysis.chosen_tests import categories, lifetable
 from abtest.analysis.interval import interval_of
+from abtest.analysis.privacy import cuts_far_apart
 from abtest.analysis.quantiles import RankedQuantile
-from abtest.analysis.result import Beside, Curve, CurvePoint, Interval
+from abtest.analysis.result import Beside, Bin, Curve, CurvePoint, Interval
 from abtest.language.model import Metric
-from abtest.stats.dose import dose_curve
+from abtest.stats.dose import dose_curve, dose_thresholds
 from abtest.stats.ordinal import brunner_munzel
 from abtest.stats.proportional_odds import proportional_odds, proportionality
 from abtest.stats.survival import Lifetable, Step, kaplan_meier, log_rank
@@ -94,23 +95,45 @@ def rank_look(variant: str, value: float | None, ranked: RankedQuantile | None) 
     return Beside("rank_interval", variant, "ok", None, found, values={"coverage": ranked.coverage})
 
 
-def curves_of(metric: Metric, arms: Arms, baseline: str, alpha: float, min_cell: int) -> tuple[Curve, ...]:
-    """Doses where the definition asks to show how values are spread, survival for waiting times."""
+def curves_of(
+    metric: Metric, arms: Arms, baseline: str, alpha: float, min_cell: int, bins: tuple[Bin, ...] = ()
+) -> tuple[Curve, ...]:
+    """Doses where the definition asks to show how values are spread, survival for waiting times. Where `bins` of a
+    histogram are shown as well, doses are cut as they are: two cuts close together would tell of the few between."""
     if any(a.values is None for a in arms.values()):
         return ()
-    found: list[Curve] = []
-    for variant, arm in arms.items():
-        if variant == baseline:
-            continue
-        if metric.kind == "time_to":
-            found.append(_survival(variant, arm, arms[baseline], float(metric.window.days or 0), alpha, min_cell))
-        elif metric.show is not None:
-            found.append(_dose(variant, arm, arms[baseline], alpha))
-    return tuple(found)
+    treatments = {v: arm for v, arm in arms.items() if v != baseline}
+    if metric.kind == "time_to":
+        never = float(metric.window.days or 0)
+        tables = {v: table for v, arm in arms.items() if (table := lifetable(arm, never)) is not None}
+        times = _times([t for t in tables.values() if t.n], min_cell)
+        return tuple(_survival(v, tables[v], tables[baseline], times, alpha) for v in treatments)
+    if metric.show is None:
+        return ()
+    cuts = tuple(b.low for b in bins[1:]) or _cuts(treatments, arms[baseline], min_cell)
+    return tuple(_dose(v, arm, arms[baseline], cuts, alpha) for v, arm in treatments.items())
 
 
-def _dose(variant: str, treatment: Arm, control: Arm, alpha: float) -> Curve:
-    curve = dose_curve(treatment.values or (), control.values or (), alpha=alpha)
+def _cuts(treatments: Arms, control: Arm, min_cell: int) -> tuple[float, ...]:
+    """Doses at which enough units of every arm lie apart; the same for all treatments, whose control is one."""
+    every = [v for arm in treatments.values() for v in arm.values or ()]
+    if not every or not control.values:
+        return ()
+    arms = [arm.values or () for arm in (control, *treatments.values())]
+    return cuts_far_apart(dose_thresholds(_summed(every), control.values), arms, min_cell)
+
+
+def _summed(values: Iterable[tuple[float, int]]) -> list[tuple[float, int]]:
+    found: dict[float, int] = {}
+    for value, units in values:
+        found[value] = found.get(value, 0) + units
+    return sorted(found.items())
+
+
+def _dose(variant: str, treatment: Arm, control: Arm, cuts: tuple[float, ...], alpha: float) -> Curve:
+    if not cuts:
+        return Curve("dose", variant, (), "no_test", "not_enough_units")
+    curve = dose_curve(treatment.values or (), control.values or (), cuts, alpha=alpha)
     points = tuple(
         CurvePoint(
             p.threshold,
@@ -123,28 +146,28 @@ def _dose(variant: str, treatment: Arm, control: Arm, alpha: float) -> Curve:
     return Curve("dose", variant, points, curve.status, curve.reason, curve.p_value)
 
 
-def _survival(variant: str, treatment: Arm, control: Arm, never: float, alpha: float, min_cell: int) -> Curve:
-    tables = [lifetable(arm, never) for arm in (control, treatment)]
-    assert tables[0] is not None
-    assert tables[1] is not None
-    if not (tables[0].n and tables[1].n):
+def _survival(variant: str, treatment: Lifetable, control: Lifetable, times: list[float], alpha: float) -> Curve:
+    if not (treatment.n and control.n):
         return Curve("survival", variant, (), "no_test", "no_units")
-    steps = [kaplan_meier(table, alpha=alpha) for table in tables if table is not None]
-    points = tuple(
-        CurvePoint(at, _at(steps[0], at), _at(steps[1], at)) for at in _times(tables[0], tables[1], min_cell)
-    )
+    steps = [kaplan_meier(table, alpha=alpha) for table in (control, treatment)]
+    points = tuple(CurvePoint(at, _at(steps[0], at), _at(steps[1], at)) for at in times)
     return Curve("survival", variant, points) if points else Curve("survival", variant, (), "no_test", "no_events")
 
 
-def _times(control: Lifetable, treatment: Lifetable, min_cell: int) -> list[float]:
-    """Times between which each arm has enough events, so that none of a few units can be told from the curve."""
-    events = [dict(zip(t.times, t.events, strict=True)) for t in (control, treatment)]
-    found, since = [], [0, 0]
-    for at in sorted({*events[0], *events[1]}):
-        since = [n + e.get(at, 0) for n, e in zip(since, events, strict=True)]
-        if min(since) >= min_cell:
+def _times(tables: Sequence[Lifetable], min_cell: int) -> list[float]:
+    """Times between which every arm has enough events, and after which it has enough units left, or none: so that none of
+    a few units can be told from the curve."""
+    events = [dict(zip(t.times, t.events, strict=True)) for t in tables]
+    left = [t.n for t in tables]
+    found: list[float] = []
+    since = [0 for _ in tables]
+    for at in sorted({at for own in events for at in own}):
+        now = [own.get(at, 0) for own in events]
+        since = [n + e for n, e in zip(since, now, strict=True)]
+        left = [n - e for n, e in zip(left, now, strict=True)]
+        if min(since) >= min_cell and all(n == 0 or n >= min_cell for n in left):
             found.append(at)
-            since = [0, 0]
+            since = [0 for _ in tables]
     return found
 
 

@@ -19,6 +19,7 @@ from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
 from abtest.metrics.halves import Halves, halves_of
 from abtest.metrics.movement import has_movement, movement_metrics
 from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
+from abtest.metrics.returns import returns_of
 from abtest.metrics.value_counts import raw_answer
 from abtest.problems import data_error, quoted
 from abtest.sources.clusters import COLUMN as CLUSTER
@@ -95,7 +96,9 @@ class _Reader:
         moved = self._moved() if adjusted else ()
         self.halves = _halves(metrics, experiment) if adjusted else {}
         halves = (m for h in self.halves.values() for m in (h.early, h.late))
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *moved, *halves)
+        self.returns = returns_of(metrics) if adjusted else ()
+        days = (m for one in self.returns for _, m in one.days)
+        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *moved, *halves, *days)
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
@@ -153,6 +156,7 @@ class _Reader:
             attributes,
             clusters,
             self.halves,
+            self.returns,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -228,13 +232,14 @@ class _Reader:
         """Undeclared paths: columns of metrics by their own name, and what `where` and `ignore` name directly."""
         found = {c.name for c in self.columns if c.source == source.name and source.property(c.name) is None}
         tests: list[Where | None] = [source.where, *(w for _, w in source.ignore)]
-        if source.name == self.experiment.exposure_source:
+        entered = source.name == self.experiment.exposure_source.partition(" by ")[0]
+        if entered:
             tests.append(self.experiment.exposure_where)
         for where in tests:
             for prop in where_props(where):
                 declared = source.property(prop)
                 found.add(declared.path if declared is not None else prop)
-        if source.name == self.experiment.exposure_source and source.time is not None:
+        if entered and source.time is not None:
             found.add(source.time.path)
         for log in self._own_logs(source):
             needs = self.needs[log.name]

@@ -14,6 +14,7 @@ from abtest.metrics.covariates import Covariate, NotAdjusted
 from abtest.metrics.halves import Halves
 from abtest.metrics.labels import label_segments
 from abtest.metrics.plan import Extent, Plan, make_plan
+from abtest.metrics.returns import Returns
 from abtest.metrics.units import Inputs, Values, unit_values
 from abtest.sources.clusters import Clustered
 from abtest.sources.engine import Engine
@@ -49,6 +50,7 @@ class Prepared:
     attribute_columns: Mapping[tuple[str, str], tuple[str, str]]
     clusters: Clustered | None = None
     halves: Mapping[str, Halves] = field(default_factory=dict)
+    returns: tuple[Returns, ...] = ()
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
@@ -59,13 +61,17 @@ class Prepared:
         """What the metrics are computed from."""
         hidden = {h.name for h in self.hidden}
         pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
+        # The other days of a retention are about the units that it is about.
+        like = {h.name: one.asked[0].name for one in self.returns for _, h in one.days}
+        pre |= {h: pre[name] for h, name in like.items() if name in pre}
+        among = {**self.among, **{h: self.among[name] for h, name in like.items() if name in self.among}}
         return Inputs(
             self.logs,
             self.events,
             self.segments,
             self.outcomes,
             self.attributes,
-            self.among,
+            among,
             pre,
             self.attribute_columns,
         )

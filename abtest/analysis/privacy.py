@@ -8,8 +8,9 @@ until every difference that the shown numbers allow is nothing, or at least `min
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import permutations
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, permutations
 
 Units = tuple[int, ...]
 """Units per variant."""
@@ -29,6 +30,36 @@ def hidden_groups(segments: Mapping[str, Groups], crossed: Crossed, min_cell: in
         segment, group = found
         hidden[segment].add(group)
     return {s: frozenset(own) for s, own in sorted(hidden.items())}
+
+
+def cuts_far_apart(
+    cuts: Sequence[float], arms: Sequence[Sequence[tuple[float, int]]], min_cell: int
+) -> tuple[float, ...]:
+    """Those of the ascending `cuts` between which, below the first and from the last on lie `min_cell` units or more of
+    every arm. An arm is pairs (value, units); a unit lies below a cut if its value does.
+
+    >>> cuts_far_apart([1, 2, 3], [[(0, 40), (1, 12), (2, 3), (3, 9)], [(0, 50), (1, 30), (3, 20)]], 10)
+    (1, 2)
+    """
+    below = [_below(arm, cuts) for arm in arms]
+    totals = [sum(n for _, n in arm) for arm in arms]
+    kept: list[float] = []
+    last = [0 for _ in arms]
+    for i, cut in enumerate(cuts):
+        at = [counts[i] for counts in below]
+        steps = [n - before for n, before in zip(at, last, strict=True)]
+        rests = [total - n for total, n in zip(totals, at, strict=True)]
+        if min((*steps, *rests), default=0) >= min_cell:
+            kept.append(cut)
+            last = at
+    return tuple(kept)
+
+
+def _below(arm: Sequence[tuple[float, int]], cuts: Sequence[float]) -> list[int]:
+    cells = sorted(arm)
+    sums = [0, *accumulate(n for _, n in cells)]
+    values = [value for value, _ in cells]
+    return [sums[bisect_left(values, cut)] for cut in cuts]
 
 
 def _told(

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from abtest.analysis.beside import DriverResult, ModeratorResult, Triggered, Value
+from abtest.analysis.beside import DriverResult, ModeratorResult, Retention, Triggered, Value
+from abtest.analysis.early import Believed as Believed
+from abtest.analysis.early import LookInfo as LookInfo
+from abtest.analysis.early import LooksInfo as LooksInfo
+from abtest.analysis.early import PlanInfo as PlanInfo
 from abtest.analysis.effects import Adjustment as Adjustment
 from abtest.analysis.effects import Beside as Beside
 from abtest.analysis.effects import Clustering as Clustering
@@ -25,8 +29,12 @@ from abtest.analysis.effects import Scale as Scale
 from abtest.analysis.effects import TableTest as TableTest
 from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
-from abtest.analysis.lineage import Iteration
+from abtest.analysis.lineage import Across, Iteration
 from abtest.analysis.projections import TargetResult
+from abtest.analysis.trajectory import DayPoint as DayPoint
+from abtest.analysis.trajectory import NoTrajectory as NoTrajectory
+from abtest.analysis.trajectory import Trajectory as Trajectory
+from abtest.analysis.trajectory import WeekPoint as WeekPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +96,7 @@ class Comparison:
     selected: Interval | None = None
     selected_absolute: Interval | None = None
     clustering: Clustering | None = None
+    believed: Believed | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,8 @@ class MetricResult:
     definition asks to show it; `answers`: how those to a survey are, as they were given. `beside` and `curves` are other
     looks at it; `movement` is from which level of a group to which, before and after. `dimension`, `phase` and `tags` are
     the analyst's own words for it, `cannot` what it does not tell; `told` are (language, key, text) of title,
-    description and `cannot` in other languages. `advice`: what to do for the units of a cell or level.
+    description and `cannot` in other languages. `advice`: what to do for the units of a cell or level. `trajectory`: how the
+    effect on a goal came about, one per treatment.
     """
 
     key: str
@@ -172,6 +182,7 @@ class MetricResult:
     advice: tuple[Advice, ...] = ()
     meanings: tuple[tuple[str, str], ...] = ()
     movement: Movement | None = None
+    trajectory: tuple[Trajectory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -323,20 +334,6 @@ class ExperimentInfo:
 
 
 @dataclass(frozen=True)
-class PlanInfo:
-    method: Literal["fixed", "sequential"]
-    alpha: float
-    guardrail_alpha: float
-    power: float
-    detect: float | None
-    correct_goal: Correction
-    srm_alpha: float
-    correct_secondary: Correction = "none"
-    lift: Literal["fieller", "delta", "log"] = "fieller"
-    correct_segments: Literal["bh", "none"] = "bh"
-
-
-@dataclass(frozen=True)
 class SourceInfo:
     """A source as read: file names relative to the data folder, rows, and a fingerprint that ignores row order."""
 
@@ -380,6 +377,9 @@ class Result:
     iterations: tuple[Iteration, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     moderators: tuple[ModeratorResult, ...] = ()
+    looks: LooksInfo | None = None
+    retention: tuple[Retention, ...] = ()
+    across: tuple[Across, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

@@ -7,9 +7,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from abtest.analysis.about import advice_of, experiment_info, meanings, plan_info, provenance
+from abtest.analysis.across import across_of
 from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.arms import Arm
-from abtest.analysis.clock import clock_of
+from abtest.analysis.clock import standing_of, told_looks
 from abtest.analysis.compare import Setting, arm_value, compare, estimator_of
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import decide
@@ -24,6 +25,7 @@ from abtest.analysis.looks import beside_of, curves_of, group_test, rank_look
 from abtest.analysis.moderators import moderated_goals
 from abtest.analysis.movement import movement_of
 from abtest.analysis.prepare import Prepared, Progress, metrics_of, prepare
+from abtest.analysis.priors import Priors, priors_of
 from abtest.analysis.projections import TargetResult
 from abtest.analysis.quantiles import ranked_of
 from abtest.analysis.reliability import reliability_of
@@ -32,15 +34,19 @@ from abtest.analysis.result import (
     Comparison,
     Interval,
     MetricResult,
+    PlanInfo,
     Result,
     Unadjusted,
 )
+from abtest.analysis.returns import retention_of
 from abtest.analysis.segments import split_goals
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
 from abtest.analysis.targets import enrolment_of, targets_of
+from abtest.analysis.trajectories import trajectories
 from abtest.analysis.triggered import triggered_units
 from abtest.analysis.value import value_beside
+from abtest.analysis.worsening import worsening
 from abtest.language.canonical import metric_hash
 from abtest.language.lock_model import Lock
 from abtest.language.model import Experiment, Metric, MetricUse, Project
@@ -50,8 +56,9 @@ from abtest.metrics.movement import has_movement
 from abtest.metrics.plan import Plan, event_parts, last_day
 from abtest.metrics.sums import binary_metrics, grids
 from abtest.metrics.units import Values
-from abtest.metrics.value_counts import raw_answer
+from abtest.metrics.value_counts import answer_classes, raw_answer
 from abtest.sources.engine import Engine
+from abtest.stats.bayes import FLAT
 
 NO_HISTORY: Unadjusted = "no_history"
 
@@ -85,7 +92,6 @@ def analyse(
     does not depend on the order of rows.
     """
     with nullcontext(engine) if engine is not None else engine_of(project, options.threads, options.memory) as shared:
-        result = _Run(shared, project, experiment, options, progress, notice, stamp).result()
 
         def compute(before: Experiment) -> Result:
             def step(what: str) -> None:
@@ -93,9 +99,12 @@ def analyse(
 
             return analyse(project, before, options=options, progress=step, engine=shared, iterations=False)
 
+        priors = priors_of(project, experiment, earlier or {}, compute)
+        result = _Run(shared, project, experiment, options, progress, notice, stamp, priors).result()
         if not iterations:
             return result
-        return replace(result, iterations=iterations_of(project, experiment, result.metrics, earlier or {}, compute))
+        before = iterations_of(project, experiment, result.metrics, earlier or {}, compute)
+        return replace(result, iterations=before, across=across_of(result, before))
 
 
 class _Run:
@@ -108,6 +117,7 @@ class _Run:
         progress: Progress,
         notice: Progress,
         stamp: Lock | None,
+        priors: Priors,
     ) -> None:
         self.engine, self.project, self.experiment = engine, project, experiment
         self.options, self.progress, self.notice = options, progress, notice
@@ -117,6 +127,7 @@ class _Run:
         self.definitions = {m.name: m for m in self.metrics}
         self.ids = tuple(v.id for v in experiment.variants)
         self.drift = drift_of(project, experiment, stamp)
+        self.priors = priors
 
     def result(self) -> Result:
         found = prepare(self.engine, self.project, self.experiment, self.progress)
@@ -138,12 +149,16 @@ class _Run:
             if m.show == "histogram"
         }
         self.answers = {
-            m.name: histogram(self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell)
+            m.name: histogram(
+                self.engine, values, raw_answer(m) or m, self.ids, self.project.min_cell, answer_classes(m)
+            )
             for m in self.metrics
             if m.survey is not None and m.part_of is None
         }
         self.progress("statistics")
-        clock, setting, last_exposure = clock_of(self.engine, self.experiment, found, by_variant)
+        kept = self.project.looks.get(self.experiment.id, ())
+        standing = standing_of(self.engine, self.experiment, found, by_variant, kept, self.priors.of)
+        clock, setting, last_exposure = standing.clock, standing.setting, standing.last_exposure
         metrics = tuple(self._metric(m, by_variant[m.name], setting, plan, last_exposure) for m in self.metrics)
         metrics = tuple(self._with_reliability(m, found) for m in metrics)
         metrics = tuple(self._with_groups(self._with_ranks(m, values), by_variant) for m in metrics)
@@ -162,6 +177,10 @@ class _Run:
             self.covariates,
         )
         shared = (self.engine, values, self.experiment, self.metrics)
+        over_days = trajectories(
+            *shared, self.covariates, grid, binary, setting, plan, by_variant, self.project.min_cell
+        )
+        metrics = tuple(replace(m, trajectory=over_days.get(m.key, ())) for m in metrics)
         triggered = triggered_units(*shared, grid, binary, setting, self.project.min_cell)
         checks = health_checks(
             Findings(
@@ -183,13 +202,12 @@ class _Run:
                 self.drift,
             )
         )
-        decision = decide(
-            [v.id for v in self.experiment.treatments], metrics, checks, clock, self.experiment.decide, self._value()
-        )
+        ids, rules = [v.id for v in self.experiment.treatments], self.experiment.decide
+        decision = decide(ids, metrics, checks, clock, rules, self._value(), worsening(metrics, setting))
         return Result(
             schema=SCHEMA,
             experiment=experiment_info(self.project, self.experiment, found, clock, metrics),
-            plan=plan_info(self.experiment.plan),
+            plan=self._plan_info(),
             decision=decision,
             metrics=metrics,
             segments=segments,
@@ -203,7 +221,15 @@ class _Run:
             targets=self._targets(by_variant),
             drivers=drivers_of(*shared[:3], grid, self.project.min_cell),
             moderators=moderated_goals(*shared, grid, binary, self.project.min_cell),
+            looks=told_looks(self.experiment, standing),
+            retention=retention_of(
+                *shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell
+            ),
         )
+
+    def _plan_info(self) -> PlanInfo:
+        goal = next((u.name for u in self.experiment.metrics if u.role == "goal"), "")
+        return plan_info(self.experiment.plan, self.priors.of.get(goal, FLAT), self.priors.count.get(goal))
 
     def _targets(self, by_variant: Mapping[str, Mapping[str, Arm]]) -> tuple[TargetResult, ...]:
         if not self.experiment.targets:
@@ -267,7 +293,12 @@ class _Run:
             curves=()
             if self.experiment.cluster
             else curves_of(
-                metric, by_variant, self.experiment.baseline, self.experiment.plan.alpha, self.project.min_cell
+                metric,
+                by_variant,
+                self.experiment.baseline,
+                self.experiment.plan.alpha,
+                self.project.min_cell,
+                self.spread.get(metric.name, ()),
             ),
         )
 

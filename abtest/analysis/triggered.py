@@ -21,9 +21,10 @@ from abtest.analysis.beside import (
     TriggeredComparison,
     TriggeredMetric,
 )
-from abtest.analysis.compare import Setting, always_valid, arm_value
+from abtest.analysis.compare import Setting, arm_value
 from abtest.analysis.interval import interval_of
 from abtest.analysis.procedures import raw_procedure
+from abtest.analysis.reading import always_valid
 from abtest.language.model import Experiment, Metric
 from abtest.language.resolve_beside import TRIGGER, reach
 from abtest.metrics.sums import ArmSums, Grid, arm_sums
@@ -161,12 +162,12 @@ def _comparison(
     metric: Metric, variant: str, treatment: _Halves, control: _Halves, setting: Setting
 ) -> TriggeredComparison:
     values = [arm_value(variant, half.triggered).value for half in (control, treatment)]
-    alpha, banded = setting.plan.alpha, setting.early or setting.plan.method == "sequential"
+    alpha, banded = setting.plan.alpha, setting.early or setting.every_look
     procedure = raw_procedure(treatment.triggered, control.triggered)
     fixed = procedure.infer(alpha, None)
     band, band_p = always_valid(procedure, alpha, setting.progress)
     found = band if banded else fixed
-    p_value = band_p if setting.plan.method == "sequential" else fixed.p_value
+    p_value = band_p if setting.every_look else fixed.p_value
     triggered = replace(_effect(found, banded), p_value=p_value)
     others = _others(treatment, control, alpha)
     return TriggeredComparison(

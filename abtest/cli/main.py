@@ -11,23 +11,31 @@ from abtest.version import __version__
 
 COMMANDS = {
     "run": "abtest.cli.run",
+    "plan": "abtest.cli.plan",
     "check": "abtest.cli.check",
     "explain": "abtest.cli.explain",
     "test": "abtest.cli.test",
+    "preview": "abtest.cli.preview",
+    "lab": "abtest.cli.lab",
     "metrics": "abtest.cli.metrics",
     "fmt": "abtest.cli.fmt",
     "schema": "abtest.cli.schema",
+    "calibrate": "abtest.cli.calibrate",
     "demo": "abtest.cli.demo",
     "init": "abtest.cli.init",
 }
 SHORT = {
     "run": "Compute experiments and write their reports.",
+    "plan": "Say how many units and weeks an experiment needs, from history.",
     "check": "Find every mistake in the YAML at once.",
     "explain": "Say in plain words what a metric counts.",
     "test": "Run the examples of every metric.",
+    "preview": "Look at a metric on the past before testing with it.",
+    "lab": "Compute a metric with other thresholds, and suggest some.",
     "metrics": "List what metrics there are, and where they are used.",
     "fmt": "Rewrite the YAML in one canonical form.",
     "schema": "Print a JSON Schema, so that an editor completes the YAML.",
+    "calibrate": "Check error rates on an experiment's own units, by random splits.",
     "demo": "Write a small photo-app project with logs, and run its three tests.",
     "init": "Start a project in a folder.",
 }

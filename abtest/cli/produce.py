@@ -1,4 +1,5 @@
-"""One experiment from its project to its files: computed, its plan stamped at the first run, and written."""
+"""One experiment from its project to its files: computed, its plan stamped at the first run, its looks kept, and
+written."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abtest.cli.looks import keep_looks
 from abtest.cli.stamp import stamping
 from abtest.language.model import Experiment, Project
 
@@ -62,4 +64,5 @@ def produce(
         step("report")
         outputs = {FILES[form]: render(result, form, language) for form in forms}
         folder = write_outputs(target / experiment.id, outputs)
-    return Produced(result, folder, stamp.said, stamp.kept)
+        looks = keep_looks(project, experiment, result) if stamped else ""
+    return Produced(result, folder, "\n".join(line for line in (stamp.said, looks) if line), stamp.kept)

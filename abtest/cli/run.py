@@ -52,7 +52,7 @@ def _choices(text: str, allowed: tuple[str, ...], option: str) -> tuple[str, ...
 @language_option("the outputs")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the engine (default: all).")
 @click.option("--memory", metavar="SIZE", help="Memory limit of the engine, such as 2GB.")
-@click.option("--no-lock", is_flag=True, help="Do not stamp the plan into locks/ at the first run.")
+@click.option("--no-lock", is_flag=True, help="Keep nothing in locks/ and looks/.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but problems.")
 def command(
     experiments: tuple[str, ...],
@@ -69,7 +69,7 @@ def command(
     """Compute EXPERIMENTS (ids or files; default: all) and write report.html, result.json and summary.md of each.
 
     The first run of an experiment stamps its plan into locks/ID.yml, to be committed; what is changed in the plan later is
-    told in the report.
+    told in the report. Each time that the data reach further, the look is kept in looks/ID.yml, to be committed as well.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ _CONDITIONS = frozenset({
 })  # fmt: skip
 """Keys below which texts are conditions, measures or events."""
 _QUESTIONS = frozenset({"answer", "items", "reversed"})
-_HAPPENING = re.compile(r"\s*([a-z][a-z0-9_]*)(?:\s*\(([^()]*)\))?(.*)", re.DOTALL)
+HAPPENING = re.compile(r"\s*([a-z][a-z0-9_]*)(?:\s*\(([^()]*)\))?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _attribute(text: str, names: Names) -> str:
 
 def _happening(text: str, names: Names) -> str:
     """`purchase(revenue = 20) x2` in own names; answers go by the name of their survey."""
-    match = _HAPPENING.fullmatch(text)
+    match = HAPPENING.fullmatch(text)
     if match is None:
         return text
     event, inside, rest = match[1], match[2], match[3]

@@ -16,6 +16,7 @@ from typing import Literal
 from abtest.language.beside_model import Drivers, Moderator, Target, Trigger
 from abtest.language.conditions import Condition, RowTest, Where
 from abtest.language.lock_model import Lock
+from abtest.language.looks_model import Look
 from abtest.language.metric_model import (
     FINER_UNITS,
     Adjust,
@@ -45,6 +46,7 @@ from abtest.language.metric_model import (
     Window,
     Written,
 )
+from abtest.language.plan_model import EARLY_LITTLE, FLAT_PRIOR, Method, Prior, Spending
 from abtest.language.source_model import (
     NOWHERE,
     Event,
@@ -168,7 +170,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Plan:
-    method: Literal["fixed", "sequential"] = "fixed"
+    """How the experiment is read. `looks`: information fractions of the planned looks; `units`: how many units it waits
+    for, None where looks go by days; `monitoring`: the part of alpha that a hybrid plan spends on looking early."""
+
+    method: Method = "fixed"
     alpha: float = 0.05
     guardrail_alpha: float = 0.025
     power: float = 0.8
@@ -178,6 +183,11 @@ class Plan:
     srm_alpha: float = 0.001
     lift: Literal["fieller", "delta", "log"] = "fieller"
     correct_segments: Literal["bh", "none"] = "bh"
+    looks: tuple[float, ...] = ()
+    spending: Spending = EARLY_LITTLE
+    units: int | None = None
+    monitoring: float = 0.2
+    prior: Prior = FLAT_PRIOR
 
 
 @dataclass(frozen=True)
@@ -239,7 +249,8 @@ class Experiment:
 @dataclass(frozen=True)
 class Project:
     """Everything that the files of one folder define. `default_adjust`: over how many days before exposure metrics are
-    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment. `language`: that of
+    adjusted that do not say by what; 0 for not at all. `locks`: the stamped plans, by experiment; `looks`: when
+    their data were looked at. `language`: that of
     reports, where none is asked for."""
 
     root: Path
@@ -257,4 +268,5 @@ class Project:
     warnings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     locks: Mapping[str, Lock] = field(default_factory=dict)
+    looks: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
     language: str = "en"

@@ -31,6 +31,7 @@ from abtest.language.model import (
     Project,
     Segment,
 )
+from abtest.language.plan_model import Prior, Spending
 from abtest.language.resolve_beside import trigger_metric
 from abtest.language.versions import changes, spelled
 from abtest.language.where_text import where_text
@@ -44,7 +45,8 @@ LONGEST = 120
 
 _NAMES = {"correct_goal": "correct", "correct_secondary": "correct secondary", "correct_segments": "correct segments"}
 _HASH = re.compile(r" \[[0-9a-f]{16}\]")
-_FIRST = frozenset({"alpha", "guardrail_alpha", "correct", "method", "decide"})
+_FIRST = frozenset({"alpha", "guardrail_alpha", "correct", "method", "decide", "spending", "monitoring", "prior"})
+_OF_ONE_METHOD = ("looks", "spending", "units", "monitoring", "prior")
 _HARMLESS = frozenset({
     "power", "detect", "correct secondary", "correct segments", "segments", "mechanism", "enroll_until"
 })  # fmt: skip
@@ -90,8 +92,15 @@ def plan_digest(pairs: Pairs) -> str:
 
 
 def _keys(plan: Plan) -> dict[str, str | None]:
-    """Every key of the plan, whatever keys there will be."""
-    return {_NAMES.get(f.name, f.name): _text(getattr(plan, f.name)) for f in fields(plan)}
+    """Every key of the plan, whatever keys there will be; those that belong to one method only where they are set, so
+    that locks of before they existed still say the same."""
+    usual = Plan()
+    found = {f.name: getattr(plan, f.name) for f in fields(plan)}
+    return {
+        _NAMES.get(key, key): _text(value)
+        for key, value in found.items()
+        if key not in _OF_ONE_METHOD or value != getattr(usual, key)
+    }
 
 
 def _text(value: Any) -> str | None:
@@ -103,6 +112,10 @@ def _text(value: Any) -> str | None:
         return value.isoformat()
     if isinstance(value, float):
         return _percent(value)
+    if isinstance(value, Spending):
+        return f"{value.name} {value.gamma:g}" if value.name == "hwang_shih_decani" else value.name
+    if isinstance(value, Prior):
+        return f"mean {_percent(value.mean)}, sd {_percent(value.sd)}" if value.kind == "own" else value.kind
     if isinstance(value, (tuple, list)):
         return ", ".join(_text(v) or "none" for v in value)
     return str(value)

@@ -13,6 +13,7 @@ from abtest.language.canonical import events_of
 from abtest.language.conditions import Condition, Rank
 from abtest.language.fields import Fields
 from abtest.language.lock import read_locks
+from abtest.language.looks import read_looks
 from abtest.language.measures import RESERVED
 from abtest.language.model import DEFAULT_ADJUST, Event, Experiment, Group, Ladder, Metric, Project, Source, Survey
 from abtest.language.read_experiment import read_experiment
@@ -276,13 +277,14 @@ class _Reader:
         }
         self._chains(experiments)
         locks = read_locks(self.root, self.experiments, self.problems)
+        looks = read_looks(self.root, self.experiments, self.problems)
         if self.unreadable:
             # Names that a broken file defines are not missing; say what is broken and nothing that follows from it.
             self.problems.found = [p for p in self.problems.found if p.code not in _NAMES]
         return Project(
             root=self.root, name=name, timezone=timezone, data=data, sources=sources, events=events, metrics=metrics,
             experiments=experiments, groups=groups, surveys=surveys, min_cell=min_cell, default_adjust=default_adjust, files=tuple(self.files),
-            warnings=tuple(str(w) for w in self.problems.warnings), locks=locks, language=language,
+            warnings=tuple(str(w) for w in self.problems.warnings), locks=locks, looks=looks, language=language,
         )  # fmt: skip
 
     def _catalogue(self, sources: dict[str, Source], events: dict[str, Event], node: Map | None) -> dict[str, Event]:

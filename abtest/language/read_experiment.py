@@ -10,9 +10,10 @@ from abtest.language import values
 from abtest.language.clusters import read_cluster
 from abtest.language.conditions import Attribute
 from abtest.language.expressions import parse_condition
-from abtest.language.fields import Fields, later, read_text
-from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Plan, Segment, Variant
+from abtest.language.fields import Fields, read_text
+from abtest.language.model import DecideRule, Experiment, Margin, MetricUse, Segment, Variant
 from abtest.language.read_beside import read_drivers, read_moderators, read_targets, read_trigger
+from abtest.language.read_plan import read_plan
 from abtest.language.suggest import did_you_mean
 from abtest.language.tokens import SyntaxProblem
 from abtest.language.where import parse_where
@@ -21,10 +22,7 @@ from abtest.problems import Place, Problems, quoted
 
 ROLES = ("goal", "guardrail", "secondary", "explore")
 STATES = ("better", "worse", "flat", "unclear", "safe", "harmed")
-GOAL_CORRECTIONS = ("holm", "hochberg", "bonferroni", "dunnett", "none")
-SECONDARY_CORRECTIONS = ("bh", "by", "holm", "hochberg", "bonferroni", "none")
 _LATER = ("decision", "uses", "common_window", "phases")
-_LATER_PLAN = ("looks", "spending")
 _DEFAULT_VERDICTS: dict[str, Any] = {
     "ship": "ship", "roll_back": "dont_ship", "dont_ship": "dont_ship", "keep_running": "keep_running", "iterate": "dont_ship",
 }  # fmt: skip
@@ -63,7 +61,7 @@ def read_experiment(node: Map, problems: Problems) -> Experiment | None:
         only, exclude = inner.read("only", parse_where), inner.read("exclude", parse_where)
         inner.done()
     metrics = _metrics(fields, problems)
-    plan = _plan(fields, problems)
+    plan = read_plan(fields, problems)
     mechanism = fields.texts("mechanism")
     mixed: Any = fields.choice("mixed_exposure", ("drop", "first")) or "drop"
     experiment = Experiment(
@@ -253,46 +251,6 @@ def _use(item: Any, role: Any, problems: Problems) -> list[MetricUse]:
         found.append(MetricUse(key.value, role, margin, detect, key.place, inner.place("margin") if margin else None))
         inner.done()
     return found
-
-
-def _plan(fields: Fields, problems: Problems) -> Plan:
-    node = fields.map("plan")
-    if node is None:
-        return Plan()
-    inner = Fields(node, "plan", problems)
-    default = Plan()
-    method: Any = inner.choice("method", ("fixed", "sequential", "hybrid", "bayesian")) or "fixed"
-    if method in ("hybrid", "bayesian"):
-        later(problems, f"method: {method}", inner.place("method"), "Available:  fixed, sequential")
-        method = "fixed"
-    correct = inner.map("correct")
-    goal: Any = "holm"
-    secondary: Any = "none"
-    segments: Any = "bh"
-    if correct is not None:
-        families = Fields(correct, "correct", problems)
-        goal = families.choice("goal", GOAL_CORRECTIONS) or "holm"
-        secondary = families.choice("secondary", SECONDARY_CORRECTIONS) or "none"
-        segments = families.choice("segments", ("bh", "none")) or "bh"
-        families.done()
-    lift: Any = inner.choice("lift", ("fieller", "delta", "log")) or "fieller"
-    plan = Plan(
-        method=method,
-        alpha=inner.read("alpha", values.fraction) or default.alpha,
-        guardrail_alpha=inner.read("guardrail_alpha", values.fraction) or default.guardrail_alpha,
-        power=inner.read("power", values.fraction) or default.power,
-        detect=inner.read("detect", values.fraction),
-        correct_goal=goal,
-        correct_secondary=secondary,
-        srm_alpha=inner.read("srm_alpha", values.fraction) or default.srm_alpha,
-        lift=lift,
-        correct_segments=segments,
-    )
-    inner.done(_LATER_PLAN)
-    for key, value in (("alpha", plan.alpha), ("guardrail_alpha", plan.guardrail_alpha), ("srm_alpha", plan.srm_alpha)):
-        if not 0 < value < 0.5:
-            problems.error("E416", f"{key} is {100 * value:g}%; it must lie between 0% and 50%", inner.place(key))
-    return plan
 
 
 def _segments(fields: Fields, problems: Problems) -> tuple[Segment, ...]:

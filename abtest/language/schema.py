@@ -18,10 +18,12 @@ from abtest.language import schema_shapes as s
 from abtest.language.catalogue import PREFIX, entries
 from abtest.language.measures import RESERVED
 from abtest.language.model import SourceKind
+from abtest.language.plan_model import METHODS
 from abtest.language.project import SECTIONS
-from abtest.language.read_experiment import GOAL_CORRECTIONS, ROLES, SECONDARY_CORRECTIONS
+from abtest.language.read_experiment import ROLES
 from abtest.language.read_kinds import KINDS, MAX_STEPS
 from abtest.language.read_metrics import CLOCKS
+from abtest.language.read_plan import GOAL_CORRECTIONS, SECONDARY_CORRECTIONS
 from abtest.language.schema_shapes import Shape
 from abtest.language.statistical_tests import TESTS
 from abtest.language.yaml import Map, Text
@@ -139,10 +141,13 @@ MAPS: dict[str, dict[str, Shape]] = {
     "roles": dict.fromkeys(ROLES, _ROLE),
     "use": {"margin": s.MARGIN, "detect": s.PERCENT},
     "plan": {
-        "method": s.one_of("fixed", "sequential"), "alpha": s.PERCENT, "guardrail_alpha": s.PERCENT,
+        "method": s.one_of(*METHODS), "alpha": s.PERCENT, "guardrail_alpha": s.PERCENT,
         "power": s.PERCENT, "detect": s.PERCENT, "correct": ref("correct"), "srm_alpha": s.PERCENT,
-        "lift": s.one_of("fieller", "delta", "log"),
+        "lift": s.one_of("fieller", "delta", "log"), "looks": s.LOOKS, "units": s.WHOLE,
+        "spending": s.either(s.one_of("obrien_fleming", "pocock", "hwang_shih_decani"), ref("spending")),
+        "monitoring": s.PERCENT, "prior": s.either(s.one_of("flat", "weak", "history"), ref("prior")),
     },
+    "spending": {"hwang_shih_decani": s.GAMMA}, "prior": {"mean": s.SIGNED_PERCENT, "sd": s.PERCENT},
     "correct": {"goal": s.one_of(*GOAL_CORRECTIONS), "secondary": s.one_of(*SECONDARY_CORRECTIONS), "segments": s.one_of("bh", "none")},
     "outcome": {"when": s.RULE, "verdict": s.one_of("ship", "dont_ship", "keep_running", "dont_decide")},
 }  # fmt: skip
@@ -152,7 +157,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "source": ("kind", "files", "units"), "time": ("from",), "ratio": ("of", "to"),
     "quantile": ("of", "at", "across"), "funnel": ("steps",), "example": ("expect",),
     "experiment": ("experiment", "unit", "exposure", "variants", "baseline", "metrics"), "exposure": ("source",),
-    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",), "drivers": ("of", "by"),
+    "dates": ("start", "end"), "roles": ("goal",), "outcome": ("when",), "prior": ("sd",), "drivers": ("of", "by"),
 }  # fmt: skip
 
 _WORDS = (
@@ -232,7 +237,7 @@ def _definitions() -> dict[str, Shape]:
     plain = (
         "privacy", "catalogue", "time", "property", "ratio", "quantile", "funnel", "example", "exposure", "variant", "dates",
     )  # fmt: skip
-    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers", "target")
+    experiment = ("population", "roles", "use", "plan", "correct", "outcome", "drivers", "target", "spending", "prior")
     return {
         **{name: _closed(name) for name in plain + experiment},
         "source": _source(),

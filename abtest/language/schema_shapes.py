@@ -72,6 +72,12 @@ DAYS = matching(_DAYS)
 DAYS_OR_NONE = matching(f"none|{_DAYS}")
 DURATION = matching(_TICKS)
 WHOLE: Shape = {**matching("[0-9]{1,9}", "integer"), "minimum": 0}
+LOOKS = either(
+    {**matching("[1-9]|[1-4][0-9]|50", "integer"), "minimum": 1, "maximum": 50},
+    {"type": "array", "items": PERCENT, "minItems": 1, "maxItems": 50, "uniqueItems": True},
+)
+GAMMA = matching("-?[0-9]{1,2}([.][0-9]{1,6})?", "number")
+SIGNED_PERCENT = matching(rf"-?{_NUMBER} *%")
 COUNTED: Shape = {**matching("[1-9][0-9]{0,5}", "integer"), "minimum": 1}
 ZONE = matching("[A-Za-z][A-Za-z0-9_+/-]*")
 WINDOW = matching(

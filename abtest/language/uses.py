@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from abtest.language.catalogue import MAPS, ONE_OF, PREFIX, SECTIONS, entries, from_catalogue, vocabulary
+from abtest.language.catalogue_examples import fitting
 from abtest.language.catalogue_names import Names, Needs, in_own_names, needs_of_entry
 from abtest.language.fields import Fields
 from abtest.language.model import Event, Source
@@ -110,6 +111,8 @@ class _Uses:
             merged = replace(
                 merged, entries=tuple((k, v) for k, v in merged if k.value != "examples" or k.value in written)
             )
+        elif "examples" not in written:
+            merged = fitting(merged, lambda word: word in _surveys(needs) or self._has(word, own))
         self.used.names[section, name] = uses.value
         self.used.sections[section][name] = (key, in_own_names(merged, own, written))
         found = []
@@ -217,6 +220,18 @@ class _Uses:
                     self.first.setdefault(what, entry.place)
         return good
 
+    def _has(self, word: str, names: Names) -> bool:
+        """Whether the project has an event of the catalogue, a property of one (`purchase.revenue`), or a survey."""
+        if word in entries("surveys"):
+            return word in self.used.sections["surveys"] and word not in self.own
+        event, _, prop = word.partition(".")
+        mine = names.events.get(event, event)
+        if mine not in self.declared.events and mine not in self.used.events:
+            return False
+        source = self._source_of("events", mine)
+        own = names.events.get(word, prop)
+        return not prop or source is None or source.property(own) is not None or source.unit_path(own) is not None
+
     def _say_missing(self, what: str) -> None:
         """One sentence for everything that is needed and not there."""
         missing = self.missing[what]
@@ -243,6 +258,12 @@ def _as_it_is(name: str, definition: Node) -> bool:
     uses = definition.get("uses")
     kept = {k.value for k, _ in definition} - {"uses", "title", "description", "advice", "names", *MAPS}
     return isinstance(uses, Text) and uses.value == PREFIX + name and kept <= {"source"}
+
+
+def _surveys(needs: Needs) -> set[str]:
+    """The surveys that an entry brings along, also by its groups."""
+    groups = [needs_of_entry(entries("groups")[g]).surveys for g in needs.groups if g in entries("groups")]
+    return {*needs.surveys, *(s for surveys in groups for s in surveys)}
 
 
 def _a(word: str) -> str:

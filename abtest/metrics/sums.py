@@ -135,21 +135,24 @@ def arm_sums(
     engine: Engine,
     values: Values,
     metrics: tuple[Metric, ...],
-    by: str | None,
+    by: str | tuple[str, ...] | None,
     grid: Mapping[str, Grid],
     binary: frozenset[str],
 ) -> dict[tuple[Any, int], dict[str, ArmSums]]:
-    """All metrics per (segment value, variant); the segment value is None without `by`. One query."""
+    """All metrics per (segment value, variant); the segment value is None without `by`, a tuple where `by` is one. One
+    query."""
     table = engine.table(values.table)
     columns: dict[str, Any] = {"n": table.count()}
     for metric in metrics:
         columns |= _sums(table, values, metric, grid)
-    keys = ["variant"] if by is None else [by, "variant"]
-    rows = engine.fetch(table.group_by(keys).agg(**columns))
+    keys = () if by is None else (by,) if isinstance(by, str) else by
+    rows = engine.fetch(table.group_by([*keys, "variant"]).agg(**columns))
+
+    def segment(row: Mapping[str, Any]) -> Any:
+        return tuple(row[k] for k in by) if isinstance(by, tuple) else row[by] if by is not None else None
+
     return {
-        (row[by] if by is not None else None, int(row["variant"])): {
-            m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics
-        }
+        (segment(row), int(row["variant"])): {m.name: _arm(row, values, m, grid, m.name in binary) for m in metrics}
         for row in rows
     }
 

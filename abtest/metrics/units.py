@@ -24,6 +24,8 @@ from abtest.sources.events import Log
 from abtest.sources.units import USED
 
 TABLE = "unit_values"
+DAY = "x_day"
+"""The column of the table that says on which local date a unit was first exposed."""
 _DIGITS = 12
 
 
@@ -306,7 +308,7 @@ class _Maker:
         attributes = {key: f"c{i}" for i, key in enumerate(self.inputs.covariates)}
         for column in attributes.values():
             columns[column] = joined[column] if joined[column].type().is_string() else joined[column].cast("float64")
-        self.engine.keep(TABLE, joined.select("u", "variant", *splits, **columns))
+        self.engine.keep(TABLE, joined.select("u", "variant", DAY, *splits, **columns))
         capped, caps = apply_caps(self.engine, TABLE, self.metrics, found["value"])
         return Values(
             TABLE,

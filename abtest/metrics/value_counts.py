@@ -37,6 +37,15 @@ def raw_answer(metric: Metric) -> Metric | None:
     return replace(metric, name=f"{RAW}{metric.name}", measure=own, cap=None, adjust=None, show=None, margin=None)
 
 
+NPS_CUTS = (6.0, 8.0)
+"""The last answer of a detractor and of a passive, on scales from 0 and from 1 alike."""
+
+
+def answer_classes(metric: Metric) -> tuple[float, ...]:
+    """Where one class of answers ends and the next begins; none but of a net promoter score."""
+    return NPS_CUTS if raw_answer(metric) is not None else ()
+
+
 def value_counts(
     engine: Engine, values: Values, metric: Metric, by: str | None = None
 ) -> dict[tuple[Any, int], Counted]:

@@ -76,13 +76,13 @@ def _rule(w: Wording) -> list[str]:
 
 def _moderated(w: Wording) -> bool:
     shown = any(m.status == "ok" for m in w.result.moderators)
-    return shown and not w.early and w.result.plan.method == "fixed"
+    return shown and not w.early and not w.every_look
 
 
 def _movement(w: Wording) -> list[str]:
     """How movement was compared, for the section on method."""
     shown = [m.movement for m in w.result.metrics if m.movement is not None and m.movement.status == "ok"]
-    if not shown or w.early or w.result.plan.method == "sequential":
+    if not shown or w.early or w.every_look:
         return []
     facts = [w.words("movement.method")]
     if any(m.form == "cross" for m in shown):

@@ -51,8 +51,19 @@ def shade(place: int, count: int) -> str:
     return f"l{0 if count < 2 else int(place * (SHADES - 1) / (count - 1) + 0.5)}"
 
 
-def stacked(w: Wording, caption: str, names: Sequence[str], shares: Mapping[str, Sequence[float]]) -> Bars:
-    """Bars of `shares` per variant, in the order of `names` (lowest first); shares of a variant add up to 1."""
+def stacked(
+    w: Wording,
+    caption: str,
+    names: Sequence[str],
+    shares: Mapping[str, Sequence[float]],
+    classes: Sequence[str] | None = None,
+) -> Bars:
+    """Bars of `shares` per variant, in the order of `names` (lowest first); shares of a variant add up to 1.
+
+    `classes`: the class of each piece; pieces of one class have one shade, and the legend names classes.
+    """
+    kinds = list(dict.fromkeys(names if classes is None else classes))
+    shades = [shade(kinds.index(kind), len(kinds)) for kind in (names if classes is None else classes)]
     bars = []
     for variant, own in shares.items():
         at, pieces = 0.0, []
@@ -62,9 +73,7 @@ def stacked(w: Wording, caption: str, names: Sequence[str], shares: Mapping[str,
             text = w.share(share)
             tip = w.words("bars.tip", name=name, share=text, variant=w.variant(variant))
             place = (percent(at), percent(share), percent(at + share / 2))
-            pieces.append(
-                Piece(*place, shade(i, len(names)), text if share >= ROOM else "", tip, share < ROOM_ON_PHONES)
-            )
+            pieces.append(Piece(*place, shades[i], text if share >= ROOM else "", tip, share < ROOM_ON_PHONES))
             at += share
         bars.append(Bar(w.variant(variant), tuple(pieces)))
-    return Bars(caption, tuple(bars), tuple((shade(i, len(names)), name) for i, name in enumerate(names)))
+    return Bars(caption, tuple(bars), tuple((shade(i, len(kinds)), kind) for i, kind in enumerate(kinds)))

@@ -276,7 +276,7 @@ def _association_change(w: Wording, goal: ValueGoal, of: AssociationChange, valu
     slots |= {"variant": w.variant(of.variant), "control": w.control}
     if of.status != "ok" or of.ratio is None or of.p_value is None:
         return w.words("value.change.untested", why=_why(w, of.reason), **slots)
-    if w.early or w.result.plan.method == "sequential":
+    if w.early or w.every_look:
         return w.words("value.change.open" if w.early else "value.change.every_look", **slots)
     key = "differs" if of.p_value < w.result.plan.alpha else "unclear"
     return w.words(f"value.change.{key}", ratio=_between(w, of.ratio), p=w.p(of.p_value), **slots)

@@ -6,13 +6,9 @@ hashes, so nothing that a title or a log smuggles in could run even if escaping 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from abtest.analysis.codec import encode
@@ -23,8 +19,9 @@ from abtest.reports.language import outline
 from abtest.reports.markdown import render_markdown
 from abtest.reports.plane import planes
 from abtest.reports.sections import Page, build_page
+from abtest.reports.standalone import asset, environment, policy, script_json
+from abtest.reports.trajectory import figures
 from abtest.reports.wording import Wording
-from abtest.shipped import shipped
 
 OUTLINE = "decision"
 
@@ -33,7 +30,7 @@ def render_html(result: Result, *, language: str = "en") -> str:
     """The report as one HTML file. The same result gives the same bytes."""
     w = Wording(result, language)
     page = build_page(w)
-    style, script = _asset("style.css"), _asset("script.js")
+    style, script = asset("style.css"), asset("script.js")
     groups = _groups(w, page)
     context: dict[str, Any] = {
         "t": w.words,
@@ -46,22 +43,21 @@ def render_html(result: Result, *, language: str = "en") -> str:
         "adjusted": adjusted,
         "clustered": clustered,
         "w": w,
+        "curves": figures(w),
         "planes": planes(w) if result.decision.valid else (),
         "style": Markup(style),
         "script": Markup(script),
-        "policy": _policy(style, script),
+        "policy": policy(style, script),
         "result_json": Markup(embedded_json(result)),
         "summary": render_markdown(result, language=language),
     }
-    return _environment().get_template("report/page.html.j2").render(context)
+    return environment().get_template("report/page.html.j2").render(context)
 
 
 def embedded_json(result: Result) -> str:
     """The result for machines, inside a script element: no `<` may stand in it."""
     text = json.dumps(encode(result), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # Unpaired surrogates are legal in JSON as escapes, but cannot be written as UTF-8.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return text.replace("<", "\\u003c")
+    return script_json(text)
 
 
 def _groups(w: Wording, page: Page) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -72,32 +68,3 @@ def _groups(w: Wording, page: Page) -> list[tuple[str, list[tuple[str, str]]]]:
         if present:
             found.append((w.words(f"groups.{group}"), present))
     return found
-
-
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-@cache
-def _asset(name: str) -> str:
-    return (shipped("templates") / "report" / name).read_text(encoding="utf-8").strip()
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(shipped("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        newline_sequence="\n",
-    )

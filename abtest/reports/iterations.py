@@ -5,6 +5,7 @@ from __future__ import annotations
 from abtest.analysis.interval import Interval
 from abtest.analysis.lineage import DefinitionChange, Iteration, IterationMetric
 from abtest.analysis.result import MetricResult
+from abtest.reports.across import across_leads, across_read, across_table
 from abtest.reports.appendix import Plain
 from abtest.reports.evidence import Evidence
 from abtest.reports.labels import Chip
@@ -26,12 +27,13 @@ def iterations_section(w: Wording) -> Evidence | None:
     words = w.words
     leads = [words.plural("iterations.lead", len(before) + 1, name=_own_name(w), verdicts=_verdicts(w))]
     leads.append(words("iterations.care"))
+    leads += across_leads(w)
     return Evidence(
         words("sections.iterations.title"),
         tuple(leads),
         (_effects(w),),
-        (_timeline(w),),
-        read=(words("iterations.read"),),
+        (_timeline(w), *across_table(w)),
+        read=(words("iterations.read"), *across_read(w)),
     )
 
 

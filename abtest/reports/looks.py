@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abtest.analysis.result import Beside, Curve, MetricResult
+from abtest.analysis.result import Beside, Curve, Interval, MetricResult
 from abtest.reports.appendix import Plain
+from abtest.reports.numbers import decimals_for
 from abtest.reports.wording import Wording
 
 IN_PANELS = ("group", "survey")
@@ -91,20 +92,14 @@ def _reliability(w: Wording, one: Beside) -> str:
     return w.words("list.space").join([text, turned])
 
 
-def curve_tables(w: Wording) -> list[Plain]:
-    """Doses and waiting times as tables, where effects may be shown."""
-    if not w.result.decision.valid or w.early:
-        return []
-    return [_curve(w, m, c) for m in w.result.metrics for c in m.curves if c.points]
-
-
-def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
+def curve_table(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
+    """A dose or waiting time as a table: the numbers of its figure."""
     words = w.words
     names = [words(f"curve.{curve.kind}.at"), w.control, w.variant(curve.variant)]
     rows = []
     marks = w.marks(metric, [point.at for point in curve.points])
     for at, point in zip(marks, curve.points, strict=True):
-        row = [at, w.share(point.control.estimate), w.share(point.treatment.estimate)]
+        row = [at, share_text(w, point.control), share_text(w, point.treatment)]
         if point.difference is not None:
             row.append(_difference(w, point.difference.estimate, point.difference.low, point.difference.high))
         rows.append(tuple(row))
@@ -116,9 +111,20 @@ def _curve(w: Wording, metric: MetricResult, curve: Curve) -> Plain:
     return Plain(caption, tuple(names), tuple(rows), frozenset(range(1, len(names))))
 
 
+def share_text(w: Wording, of: Interval) -> str:
+    """A share with its interval, where it has one."""
+    if of.low is None or of.high is None:
+        return w.share(of.estimate)
+    both = w.words("interval.both", low=w.share(of.low), high=w.share(of.high))
+    return w.words("adjusted.effect", change=w.share(of.estimate), interval=both)
+
+
 def _difference(w: Wording, estimate: float, low: float | None, high: float | None) -> str:
+    # As many decimals as it takes to tell a bound from zero.
+    decimals = decimals_for([100 * x for x in (estimate, low, high) if x is not None], 1)
+
     def points(value: float) -> str:
-        return w.numbers.fixed(100 * value, 1, sign=True)
+        return w.numbers.fixed(100 * value, decimals, sign=True)
 
     if low is None or high is None:
         return w.words("units.points", n=points(estimate))

@@ -18,7 +18,7 @@ def moderator_leads(w: Wording) -> list[str]:
     rows = w.result.moderators
     if not rows:
         return []
-    if w.early or w.result.plan.method == "sequential":
+    if w.early or w.every_look:
         names = w.join([w.name(n, 40) for n in dict.fromkeys(r.moderator for r in rows)])
         return [w.words("moderators.open" if w.early else "moderators.every_look", list=names)]
     return [_sentence(w, row) for row in rows]
@@ -82,7 +82,7 @@ def _change(w: Wording, metric: MetricResult, interval: Interval | None) -> str:
 def moderator_table(w: Wording) -> Plain | None:
     """The change at both ends of the moderator, and per one more; where it is clear stands in the sentence."""
     rows = [r for r in w.result.moderators if r.status == "ok" and r.low is not None and r.high is not None]
-    if not rows or w.early or w.result.plan.method == "sequential" or not w.result.decision.valid:
+    if not rows or w.early or w.every_look or not w.result.decision.valid:
         return None
     cells = []
     for row in rows:

@@ -21,7 +21,7 @@ def movement_leads(w: Wording, metric: MetricResult) -> list[str]:
         return [w.words(w.words.known("movement.none", movement.reason or "other"), **slots)]
     if w.early:
         return [w.words("movement.open", **slots)]
-    if w.result.plan.method == "sequential":
+    if w.every_look:
         return [w.words("movement.every_look", **slots)]
     return [_sentence(w, metric, movement, change) for change in movement.changes]
 
@@ -82,7 +82,7 @@ def _share(w: Wording, arm: MovementArm, way: str) -> str:
 
 
 def _difference(w: Wording, found: Interval | None) -> str:
-    if w.result.plan.method == "sequential":
+    if w.every_look:
         return w.words("beside.every_look")
     if found is None or found.low is None or found.high is None:
         return w.words("table.no_value")
@@ -106,7 +106,7 @@ def _matrix(w: Wording, metric: MetricResult, movement: Movement, arm: MovementA
     if any(n is None for row in arm.cells for n in row):
         texts.append(words("movement.privacy", hidden=words("movement.hidden"), n=w.count(w.result.min_cell)))
     moved = arm.symmetry
-    if moved.status == "ok" and moved.p_value is not None and w.result.plan.method == "fixed":
+    if moved.status == "ok" and moved.p_value is not None and not w.every_look:
         key = "one_way" if moved.p_value < w.result.plan.alpha else "balanced"
         texts.append(words(f"movement.symmetry.{key}", p=w.p(moved.p_value)))
         if moved.reason == "small_expected":

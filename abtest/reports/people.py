@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abtest.analysis.result import MetricResult
+from abtest.metrics.value_counts import NPS_CUTS
 from abtest.reports.appendix import Plain
 from abtest.reports.bars import Bars, stacked
 from abtest.reports.evidence import Evidence
@@ -62,7 +63,7 @@ def _panel(w: Wording, name: str, metric: MetricResult) -> Panel:
     own = [metric] if name == "surveys" else []
     table = metric_tables(w, [*parts, *own], "explore", caption, absolute=True)
     says = (*look_sentences(w, metric), *movement_leads(w, metric))
-    plain = (*_advice(w, metric, parts), *movement_tables(w, metric))
+    plain = (*_nps_table(w, metric), *_advice(w, metric, parts), *movement_tables(w, metric))
     return Panel(w.metric(metric), bars, says, table, plain)
 
 
@@ -107,4 +108,51 @@ def _answer_bars(w: Wording, metric: MetricResult) -> Bars | None:
         low if low == high else w.words("parts.range", low=low, high=high)
         for low, high in zip(marks[::2], marks[1::2], strict=True)
     ]
-    return stacked(w, w.words("surveys.bars", metric=w.metric(metric)), names, shares)
+    caption = w.words("surveys.bars", metric=w.metric(metric))
+    classes = nps_classes(metric)
+    if classes is None:
+        return stacked(w, caption, names, shares)
+    said = [w.words(f"surveys.nps.{c}") for c in classes]
+    named = [w.words("surveys.of_class", answer=n, kind=c) for n, c in zip(names, said, strict=True)]
+    return stacked(w, caption, named, shares, said)
+
+
+def nps_classes(metric: MetricResult) -> tuple[str, ...] | None:
+    """The class of each range of answers of a net promoter score; None for other scores, and where few answers made a
+    range reach over two classes."""
+    if metric.unit_of_value != "points" or not metric.answers:
+        return None
+    found = tuple((_nps_class(one.low), _nps_class(one.high)) for one in metric.answers)
+    return None if any(low != high for low, high in found) else tuple(low for low, _ in found)
+
+
+def _nps_class(answer: float) -> str:
+    return "detractors" if answer <= NPS_CUTS[0] else "passives" if answer <= NPS_CUTS[1] else "promoters"
+
+
+def _nps_table(w: Wording, metric: MetricResult) -> tuple[Plain, ...]:
+    """Answers of each class, and inside it of each score: how many, and which share of the variant."""
+    classes = nps_classes(metric)
+    if classes is None:
+        return ()
+    variants = [v for v, _ in metric.answers[0].units]
+    totals = {v: sum(dict(one.units)[v] for one in metric.answers) for v in variants}
+    marks = w.marks(metric, [edge for one in metric.answers for edge in (one.low, one.high)])
+    rows = []
+    for kind in reversed(list(dict.fromkeys(classes))):
+        own = [i for i, c in enumerate(classes) if c == kind]
+        counts = {v: sum(dict(metric.answers[i].units)[v] for i in own) for v in variants}
+        rows.append((w.words(f"surveys.nps.{kind}"), *(_counted(w, counts[v], totals[v]) for v in variants)))
+        for i in reversed(own):
+            low, high = marks[2 * i], marks[2 * i + 1]
+            answer = low if low == high else w.words("parts.range", low=low, high=high)
+            units = dict(metric.answers[i].units)
+            name = w.words("surveys.score", answer=answer)
+            rows.append((name, *(_counted(w, units[v], totals[v]) for v in variants)))
+    columns = (w.words("surveys.answer"), *(w.variant(v) for v in variants))
+    caption = w.words("surveys.scores", metric=w.metric(metric))
+    return (Plain(caption, columns, tuple(rows), frozenset(range(1, len(columns)))),)
+
+
+def _counted(w: Wording, count: int, total: int) -> str:
+    return w.words("surveys.counted", n=w.count(count), share=w.share(count / total))

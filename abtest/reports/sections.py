@@ -8,16 +8,20 @@ from abtest.analysis.result import MetricResult
 from abtest.reports.adjusted import goal_lead, worth
 from abtest.reports.appendix import Plain
 from abtest.reports.beside import drivers_section, triggered_section, value_section
+from abtest.reports.charts import Chart
+from abtest.reports.distribution import distribution_section
 from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
-from abtest.reports.looks import IN_PANELS, beside_table, curve_tables, equivalence_lead, selected_table
+from abtest.reports.looking import believed_section, looks_section
+from abtest.reports.looks import IN_PANELS, beside_table, equivalence_lead, selected_table
 from abtest.reports.moderators import moderator_leads, moderator_table
 from abtest.reports.numbers import decimals_for
 from abtest.reports.people import Panel, levels_section, parts_of, surveys_section
 from abtest.reports.profile import profile_section
 from abtest.reports.questions import questions_section
+from abtest.reports.retention import retention_section
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
@@ -29,6 +33,7 @@ from abtest.reports.tables import (
 )
 from abtest.reports.targets import targets_section
 from abtest.reports.text import clip
+from abtest.reports.trajectory import trajectory_leads
 from abtest.reports.verdict import (
     RuleText,
     comparison_of,
@@ -82,6 +87,7 @@ class Page:
     limits: tuple[str, ...]
     evidence: dict[str, Evidence]
     panels: dict[str, tuple[Panel, ...]]
+    charts: dict[str, tuple[Chart, ...]]
 
     def has(self, section: str) -> bool:
         return section in ("verdict", "health", "method", "data") or section in self.evidence
@@ -98,6 +104,8 @@ def build_page(w: Wording) -> Page:
             "goal": _goal,
             "secondary": _secondary,
             "guardrails": _guardrails,
+            "believed": believed_section,
+            "looks": looks_section,
             "explore": _explore,
             "parts": _parts,
             "segments": _segments,
@@ -118,6 +126,11 @@ def build_page(w: Wording) -> Page:
         found = section(w) if w.result.decision.valid else None
         if found is not None:
             evidence[key], panels[key] = found
+    charts: dict[str, tuple[Chart, ...]] = {}
+    for key, drawn in (("retention", retention_section), ("distribution", distribution_section)):
+        figures = drawn(w) if w.result.decision.valid else None
+        if figures is not None:
+            evidence[key], charts[key] = figures
     lineage = w.words("head.iteration_of", id=w.name(experiment.iteration_of)) if experiment.iteration_of else ""
     return Page(
         title=w.words("head.title", verdict=word, name=w.name(experiment.title or experiment.id)),
@@ -129,6 +142,7 @@ def build_page(w: Wording) -> Page:
         limits=tuple(limits(w)),
         evidence=evidence,
         panels=panels,
+        charts=charts,
     )
 
 
@@ -256,6 +270,7 @@ def _goal(w: Wording) -> Evidence | None:
         leads.append(w.words("list.space").join(more))
     if len(goals) == 1:
         leads += [text for text in (equivalence_lead(w, goals[0]), goal_lead(w, goals[0])) if text is not None]
+    leads += trajectory_leads(w)
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
     method = w.result.plan.correct_goal
@@ -368,29 +383,10 @@ def _parts(w: Wording) -> Evidence | None:
         caption = w.words("parts.caption", metric=w.metric(parent), control=w.control)
         tables.append(metric_tables(w, parts, "explore", caption))
     looks = beside_table(w)
-    plain = (
-        *([looks] if looks is not None else []),
-        *(_spread(w, m) for m in w.result.metrics if m.histogram),
-        *curve_tables(w),
-    )
+    plain = (*([looks] if looks is not None else []),)
     if not tables and not plain:
         return None
     return Evidence(w.words("sections.parts.title"), (w.words("parts.lead"),), tuple(tables), plain)
-
-
-def _spread(w: Wording, metric: MetricResult) -> Plain:
-    """How the values of a metric are spread: the share of units per value, or range of values."""
-    variants = [v for v, _ in metric.histogram[0].units]
-    totals = {v: sum(dict(one.units)[v] for one in metric.histogram) for v in variants}
-    rows = []
-    marks = w.marks(metric, [edge for one in metric.histogram for edge in (one.low, one.high)])
-    for one, low, high in zip(metric.histogram, marks[::2], marks[1::2], strict=True):
-        label = low if low == high else w.words("parts.range", low=low, high=high)
-        units = dict(one.units)
-        rows.append((label, *(w.share(units[v] / totals[v]) for v in variants)))
-    columns = (w.words("parts.value"), *(w.variant(v) for v in variants))
-    caption = w.words("parts.spread", metric=w.metric(metric))
-    return Plain(caption, columns, tuple(rows), frozenset(range(1, len(columns))))
 
 
 def _segments(w: Wording) -> Evidence | None:

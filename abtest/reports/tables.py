@@ -124,7 +124,7 @@ def _metric_group(w: Wording, metric: MetricResult, kind: str, absolute: bool) -
         row = _row(w, metric, metric.arms, comparison, variant, shown, head)
         chip = w.chip("state", state) if kind != "explore" or state == "no_test" else None
         tone = chip.tone if chip else "acc"
-        row = replace(row, note="" if named else note, chip=chip, tone=tone, swatch=_swatch(w, variant))
+        row = replace(row, note="" if named else note, chip=chip, tone=tone, swatch=swatch(w, variant))
         drafts.append(Draft(row, metric, shown))
     return group, drafts
 
@@ -148,7 +148,7 @@ def stamp_notes(w: Wording, metric: MetricResult) -> list[str]:
     return [w.words(f"table.stamp.{s}") for s in metric.stamps if w.words.has(f"table.stamp.{s}")]
 
 
-def _swatch(w: Wording, variant: str) -> str:
+def swatch(w: Wording, variant: str) -> str:
     return f"t{w.treatments.index(variant) % SWATCHES + 1}" if w.many and variant in w.treatments else ""
 
 
@@ -283,7 +283,7 @@ def guardrail_table(w: Wording, metrics: Sequence[MetricResult]) -> Table:
             row = _row(w, metric, metric.arms, comparison, variant, shown, head)
             label: str = margin.label if margin is not None and shown is not None else "no_test"
             chip = w.chip("guardrail", label)
-            row = replace(row, chip=chip, tone=chip.tone, swatch=_swatch(w, variant))
+            row = replace(row, chip=chip, tone=chip.tone, swatch=swatch(w, variant))
             if margin is not None and margin.effect is not None and shown is not None:
                 effect = margin.effect
                 found_labels.append(w.change(metric, shown).label)
@@ -369,7 +369,7 @@ def _segment_rows(w: Wording, metric: MetricResult, segment: SegmentResult, grou
         head = w.words("segments.row_of", segment=label, variant=w.variant(variant)) if w.many else label
         row = _row(w, metric, group.arms, comparison, variant, shown, head)
         row = replace(
-            row, note=units, tone="acc", swatch=_swatch(w, variant), extra=_shrunken(w, metric, group, variant)
+            row, note=units, tone="acc", swatch=swatch(w, variant), extra=_shrunken(w, metric, group, variant)
         )
         rows.append(Draft(row, metric, shown, overall))
     return rows

@@ -24,7 +24,7 @@ PLOT_MOST, PLOT_LEAST = 25, 15
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "flat": "90", "bold": "1"}
 # What a terminal without Unicode can show in its place, one column for one, so that no line grows; everything else
 # that is not ASCII becomes a question mark.
-_ASCII: dict[int, int | str] = {**str.maketrans("−–—─●│┼…’‘“”‹›", "----o|+~''\"\"<>"), ord("→"): "->"}
+_ASCII: dict[int, int | str] = {**str.maketrans("−–—─●│┼…’‘“”‹›", "----o|+~''\"\"<>"), ord("→"): "->", ord("±"): "+-"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def render_terminal(
     tone = TONES[decision.verdict][0]
     word = w.words(f"verdict.{decision.verdict}.ascii")
     out = [
-        _paint(word, tone, colour, bold=True)
+        painted(word, tone, colour, bold=True)
         + "  "
         + fit(w.name(result.experiment.title or result.experiment.id), max(10, width - len(word) - 2)).rstrip()
     ]
@@ -61,14 +61,14 @@ def render_terminal(
     if w.many:
         for of in decision.by_variant:
             line = f"  {w.variant(of.variant)}: {w.words(f'verdict.{of.verdict}.word')}"
-            out.append(_paint(fit(line, width).rstrip(), TONES[of.verdict][0], colour))
+            out.append(painted(fit(line, width).rstrip(), TONES[of.verdict][0], colour))
     out.append("")
     if decision.valid:
         out += _metrics(w, width, colour)
     elif decision.reason != "health_failed":
         out += [*_wrap(w.words("terminal.hidden"), width), ""]
     out += _foot(w, width, colour, report_path)
-    return _encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only)
+    return encoded("\n".join(line.rstrip() for line in out) + "\n", ascii_only)
 
 
 def render_line(result: Result, *, colour: bool, ascii_only: bool = False, language: str = "en") -> str:
@@ -78,11 +78,11 @@ def render_line(result: Result, *, colour: bool, ascii_only: bool = False, langu
     word = w.words(f"verdict.{decision.verdict}.ascii")
     why = w.words(w.words.known("iterations.why", decision.reason))
     clause = w.words("iterations.verdict", verdict=w.name(result.experiment.title or result.experiment.id, 60), why=why)
-    line = _paint(word, TONES[decision.verdict][0], colour, bold=True) + "  "
-    return _encoded(line + fit(clause, WIDEST - columns(word) - 2).rstrip(), ascii_only)
+    line = painted(word, TONES[decision.verdict][0], colour, bold=True) + "  "
+    return encoded(line + fit(clause, WIDEST - columns(word) - 2).rstrip(), ascii_only)
 
 
-def _encoded(text: str, ascii_only: bool) -> str:
+def encoded(text: str, ascii_only: bool) -> str:
     text = text.replace("\u00a0", " ")
     return "".join(map(_plain, text.translate(_ASCII))) if ascii_only else text
 
@@ -95,7 +95,7 @@ def _plain(char: str) -> str:
     return letter if letter.isascii() else "?"
 
 
-def _paint(text: str, tone: str, colour: bool, *, bold: bool = False) -> str:
+def painted(text: str, tone: str, colour: bool, *, bold: bool = False) -> str:
     code = _COLOURS.get(tone)
     if not colour or code is None or not text:
         return text
@@ -164,7 +164,7 @@ def _metrics(w: Wording, width: int, colour: bool) -> list[str]:
         head += "  " + _axis(w, plot, edge)
     out = [head.rstrip()]
     for title, lines in blocks:
-        out.append(_paint(fit(title, width).rstrip(), "bold", colour))
+        out.append(painted(fit(title, width).rstrip(), "bold", colour))
         for line in lines:
             text = "  " + fit(line.name, name_width) + "  " + fit(line.change, change_width, right=True)
             if line.shown is None:
@@ -174,7 +174,7 @@ def _metrics(w: Wording, width: int, colour: bool) -> list[str]:
             if plot and line.shown is not None:
                 relative = line.shown.relative
                 text += "  " + (_plot(line.shown, scale, plot) if relative else " " * plot)
-            out.append(text + "  " + _paint(fit(line.label, label_width).rstrip(), line.tone, colour))
+            out.append(text + "  " + painted(fit(line.label, label_width).rstrip(), line.tone, colour))
     return [*out, ""]
 
 
@@ -182,11 +182,11 @@ def _stacked(blocks: list[tuple[str, list[_Line]]], width: int, colour: bool) ->
     """A narrow terminal: name, numbers and label below one another, because an interval is never cut."""
     out = []
     for title, lines in blocks:
-        out.append(_paint(fit(title, width).rstrip(), "bold", colour))
+        out.append(painted(fit(title, width).rstrip(), "bold", colour))
         for line in lines:
             out.append("  " + fit(line.name, width - 2).rstrip())
             out += ["    " + text for text in _wrap(f"{line.change}  {line.interval}", width - 4)]
-            out += ["    " + _paint(text, line.tone, colour) for text in _wrap(line.label, width - 4) if text]
+            out += ["    " + painted(text, line.tone, colour) for text in _wrap(line.label, width - 4) if text]
     return [*out, ""]
 
 
@@ -285,7 +285,7 @@ def _foot(w: Wording, width: int, colour: bool, report_path: str | None) -> list
         for found, check in check_texts(w):
             if found == level:
                 text = f"  {mark} {words('health.call', check=check.name)} {check.text}"
-                out += [_paint(line, TONES[level][0], colour) for line in _wrap_indented(text, width)]
+                out += [painted(line, TONES[level][0], colour) for line in _wrap_indented(text, width)]
     if report_path is not None:
         out.append(f"{words('terminal.report')}  {clean(report_path)}")
     return out

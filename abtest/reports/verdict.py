@@ -185,6 +185,10 @@ def rule_lines(w: Wording, rules: tuple[RuleLine, ...] | None = None, variant: s
             met = None if w.early else rule.met
             names = w.join([w.metric(m) for m in w.result.metrics if m.key in rule.metrics])
             text = w.words(f"rule.value.{_answer(met)}", list=names)
+        elif rule.code == "watch":
+            met = False if rule.met is False else None
+            names = w.join([w.metric(m) for m in w.result.metrics if m.key in rule.metrics])
+            text = w.words(f"rule.watch.{_answer(rule.met)}", list=names)
         elif rule.code == "runtime":
             text, met = _runtime_line(w, rule), None if rule.met is False else rule.met
         else:
@@ -284,5 +288,6 @@ def _runtime_line(w: Wording, rule: RuleLine) -> str:
     if rule.met is False:
         left = planned - run if run is not None and planned is not None else 0
         slots["left"] = w.words.plural("rule.runtime.days", left) if left > 0 else None
-        return w.words("rule.runtime.unmet", **slots)
+        planned_once = w.result.plan.method in ("fixed", "bayesian")
+        return w.words("rule.runtime.unmet" if planned_once else "rule.runtime.unmet_looks", **slots)
     return w.words("rule.runtime.met", **slots)

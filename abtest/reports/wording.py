@@ -7,47 +7,18 @@ an estimate is never returned without its interval, and nothing is returned at a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from abtest.analysis.result import ArmValue, Comparison, Interval, MarginResult, MetricResult, Result
+from abtest.analysis.result import ArmValue, Comparison, MarginResult, MetricResult, Result
 from abtest.reports import coined
 from abtest.reports.labels import TONES, Chip
 from abtest.reports.language import Words, load
 from abtest.reports.numbers import by_size, decimals_for
+from abtest.reports.shown import Change as Change
+from abtest.reports.shown import Shown as Shown
 from abtest.reports.text import clean, clip, isolate
 
 NAME_LIMIT = 80
 LIST_LIMIT = 6
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The interval that may be shown for a comparison: relative or absolute, ordinary or always valid."""
-
-    interval: Interval
-    relative: bool
-    band: bool
-    scale: str = "value"
-
-    @property
-    def bounds(self) -> tuple[float | None, float, float | None]:
-        return self.interval.low, self.interval.estimate, self.interval.high
-
-
-@dataclass(frozen=True)
-class Change:
-    """A shown interval in words.
-
-    `bare_interval` leaves out the word for points; `size` is the rounded estimate without sign, for "by about".
-    """
-
-    estimate: str
-    interval: str
-    bare_interval: str
-    low: str | None
-    high: str | None
-    label: str
-    size: str
 
 
 class Wording:
@@ -257,8 +228,18 @@ class Wording:
 
     @property
     def early(self) -> bool:
-        """A plan with one look, read before its end: then only the always-valid band may be read."""
-        return self.result.plan.method == "fixed" and not self.result.experiment.reached_end
+        """A plan that decides at its end, or at its looks, read before: then only the always-valid band may be read."""
+        method, looks = self.result.plan.method, self.result.looks
+        if self.result.experiment.reached_end or method in ("sequential", "hybrid"):
+            return False
+        return method != "group_sequential" or looks is None or not looks.planned
+
+    @property
+    def every_look(self) -> bool:
+        """What is shown holds at every look: what has no such band stays open."""
+        method = self.result.plan.method
+        reached = self.result.experiment.reached_end
+        return method == "sequential" or (method in ("hybrid", "group_sequential") and not reached and not self.early)
 
     def level_of(self, role: str) -> str:
         """Guardrails have an error rate of their own, one-sided."""
@@ -266,7 +247,9 @@ class Wording:
 
     def interval_label(self, role: str = "goal") -> str:
         """What the intervals of this role are called."""
-        return self.words("interval.band" if self.early else "interval.label", level=self.level_of(role))
+        method = self.result.plan.method
+        own = {"bayesian": "interval.credible", "group_sequential": "interval.repeated"}.get(method, "interval.label")
+        return self.words("interval.band" if self.early else own, level=self.level_of(role))
 
     def shown(self, comparison: Comparison, *, absolute: bool = False, band: bool = True) -> Shown | None:
         """What may be shown of a comparison; None when invalid, untested or without any bound."""

@@ -108,7 +108,11 @@ def _read_units(
         _one_row_per_unit(engine, source, raw)
     until = day_number(experiment.enroll_until) if experiment.enroll_until and has_time else None
     late = f"min(day) FILTER (good) > {until}" if until is not None else "false"
-    early = f"count(*) FILTER (variant IS NOT NULL AND day < {start}) > 0" if start is not None else "false"
+    early = (
+        f"count(*) FILTER (variant IS NOT NULL AND day < {start}) > 0"
+        if start is not None and source.variant is not None
+        else "false"
+    )
     mixed = "count(DISTINCT variant) FILTER (good) > 1" if experiment.mixed == "drop" else "false"
     engine.sql(
         f"CREATE OR REPLACE TEMP TABLE {TABLE} AS SELECT *, CAST(row_number() OVER (ORDER BY uid) AS INTEGER) AS u FROM ("
@@ -124,9 +128,9 @@ def _read_units(
 
 
 def _exposure_rows(engine: Engine, source: Source, raw: Raw, experiment: Experiment, clock: Clock) -> None:
-    assert source.variant is not None
     uid = unit_sql(source, experiment.unit, raw)
-    key = raw.text(source.variant)
+    # A log that names no variants puts everyone into the only one (`analysis/history.py`).
+    key = text(experiment.variants[0].key) if source.variant is None else raw.text(source.variant)
     number = " ".join(f"WHEN {text(v.key)} THEN {i}" for i, v in enumerate(experiment.variants))
     keep = [where_sql(w, source, raw) for w in (source.where, experiment.exposure_where) if w is not None]
     drop = [where_sql(w, source, raw) for _, w in source.ignore]

@@ -54,8 +54,12 @@ def boundaries(
     *,
     sides: Sides = 2,
     final: bool = False,
+    schedule: Sequence[float] | None = None,
 ) -> GroupDesign:
     """Boundaries at the looks made so far or planned (Lan & DeMets 1983).
+
+    `schedule`: fractions by which alpha is spent, where they are others than those of the information, such as the
+    share of the days (Lan & DeMets 1989); `times` then only says how the looks correlate, in any unit.
 
     `times`: information fractions, increasing, above 0. A last look above 1 (overrun) spends what is left, at its true
     correlation with the others; `final` says that the last look is the end although it is below 1 (underrun), and it
@@ -67,10 +71,13 @@ def boundaries(
     [4.877, 3.357, 2.68, 2.29, 2.031]
     """
     _check_times(times)
-    over = [k for k, t in enumerate(times[:-1], 1) if t >= 1.0]
+    by = times if schedule is None else schedule
+    if len(by) != len(times):
+        raise ValueError(f"need one fraction of the schedule per look, got {len(by)} for {len(times)} looks")
+    over = [k for k, t in enumerate(by[:-1], 1) if t >= 1.0]
     if over:
         raise ValueError(f"look {over[0]} is at or after the planned end: nothing is left to spend at later looks")
-    allowed = [spent(t, alpha, spending, sides=sides) for t in times]
+    allowed = [spent(t, alpha, spending, sides=sides) for t in by]
     if final:
         allowed[-1] = alpha
     return bounds_for(times, allowed, alpha=alpha, sides=sides)

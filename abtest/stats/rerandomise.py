@@ -29,6 +29,8 @@ MOST_UNITS = 1_000_000
 """Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
 _LEVELS = 2**16 - 1
 _CHUNK = 512
+_BLOCK = 8 * _CHUNK
+"""Units per matrix product: small ones cost threads more to share out than to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class UnitColumn:
     """One metric over n units: `values` (n,), NaN where a unit does not count, and for ratios their `denominators`.
 
     `kind` says which test is tried: Welch's t of means, the pooled z of proportions (values 0 and 1), delta of ratios.
+    `shift`, in the metric's unit, is an effect that every split adds to the treatment, for power; not for proportions,
+    whose variance would change (plan those as means).
     """
 
     kind: Kind
     values: Array
     denominators: Array | None = None
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.shift) or (self.shift and self.kind == "proportion"):
+            raise ValueError(f"a shift is finite and not of a proportion, got {self.shift!r} of a {self.kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +97,33 @@ def error_rate(called: int, splits: int, alpha: float) -> tuple[float, float, fl
     [0.0164, 0.1128, 0.564, 0.616]
     """
     check_alpha(alpha)
-    low = float(special.betaincinv(called, splits - called + 1, 0.025)) if called else 0.0
-    high = float(special.betaincinv(called + 1, splits - called, 0.975)) if called < splits else 1.0
+    low, high = exact_bounds(called, splits, 0.05)
     return low, high, float(special.bdtrc(called - 1, splits, alpha)) if called else 1.0, float(special.bdtr(called, splits, alpha))  # fmt: skip
+
+
+def exact_bounds(called: int, splits: int, missed: float) -> tuple[float, float]:
+    """Bounds that miss the true rate with probability `missed` at most (Clopper & Pearson 1934).
+
+    >>> [round(v, 4) for v in exact_bounds(5, 100, 0.05)]
+    [0.0164, 0.1128]
+    """
+    check_alpha(missed)
+    low = float(special.betaincinv(called, splits - called + 1, missed / 2.0)) if called else 0.0
+    high = float(special.betaincinv(called + 1, splits - called, 1.0 - missed / 2.0)) if called < splits else 1.0
+    return low, high
+
+
+def count_band(n: int, share: float, missed: float) -> tuple[int, int]:
+    """The counts between which a binomial (n, share) one lies but for `missed` / 2 at most on each side.
+
+    >>> count_band(512, 0.1, 0.01)
+    (35, 70)
+    """
+    check_alpha(missed)
+    at = np.arange(n + 1)
+    below = special.bdtr(at, n, share)
+    low = int(np.searchsorted(below, missed / 2.0, side="right"))
+    return low, int(np.searchsorted(below, 1.0 - missed / 2.0, side="left"))
 
 
 def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, ...]:
@@ -134,12 +167,13 @@ class _Placed:
     cross: int
     low: tuple[float, ...]
     step: tuple[float, ...]
+    shift: float
 
 
 def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
     parts = [column.values] if column.denominators is None else [column.values, column.denominators]
     counts = np.all(np.isfinite(parts), axis=0)
-    whole, lows, steps = [], [], []
+    whole, lows, steps, units = [], [], [], []
     for part in parts:
         known = part[counts]
         low, top = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
@@ -151,9 +185,11 @@ def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
         unit = max(abs(low), abs(top)) or 1.0
         lows.append(low / unit)
         steps.append(step / unit)
+        units.append(unit)
     cross = matrix.add(whole[0] * whole[1]) if len(whole) > 1 else -1
     first, second = tuple(matrix.add(w) for w in whole), tuple(matrix.add(w * w) for w in whole)
-    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps))
+    shift = column.shift / units[0] * (units[1] if len(units) > 1 else 1.0)
+    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps), shift)
 
 
 def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tuple[Array, Array]:
@@ -162,13 +198,51 @@ def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tup
         return np.zeros(0), np.zeros((splits, 0))
     values = np.stack(columns, axis=1)
     treated = np.zeros((splits, len(columns)))
-    for start, labels in _labels(len(values), share, splits, seed):
-        treated += labels @ values[start : start + labels.shape[1]]
+    block, filled, start = np.empty((splits, _BLOCK)), 0, 0
+    for _, labels in _labels(len(values), share, splits, seed):
+        block[:, filled : filled + labels.shape[1]] = labels
+        filled += labels.shape[1]
+        if filled == _BLOCK or start + filled == len(values):
+            treated += block[:, :filled] @ values[start : start + filled]
+            start, filled = start + filled, 0
     return values.sum(axis=0), treated
 
 
-def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, Array]]:
-    """1 for treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
+def split_sums(columns: Sequence[Array], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, Array]:
+    """Sums of columns, each of shape (n,), over all units (k,) and over those treated in each split (splits, k).
+
+    The splits are those of `p_values` with the same seed. Exact for whole numbers whose sums stay below 2^53.
+
+    >>> total, treated = split_sums([np.ones(1000)], 0.5, splits=3)
+    >>> int(total[0]), treated.shape
+    (1000, (3, 1))
+    """
+    return _sums(columns, share, splits, seed)
+
+
+def split_labels(n: int, share: float, *, splits: int = SPLITS, seed: int = 0) -> NDArray[np.bool_]:
+    """Who is treated in each split of `p_values` and `split_sums`: shape (splits, n).
+
+    >>> split_labels(4, 0.5, splits=2).shape
+    (2, 4)
+    """
+    found = [labels for _, labels in _labels(n, share, splits, seed)]
+    return np.concatenate(found, axis=1) if found else np.zeros((splits, 0), dtype=np.bool_)
+
+
+def whole_numbers(column: Array) -> tuple[Array, float, float]:
+    """Finite values on a grid of 16 bits: (q, low, step), value = low + step q up to half a step.
+
+    >>> whole_numbers(np.array([1.0, 3.0]))[0].tolist()
+    [0.0, 65535.0]
+    """
+    low, top = float(column.min()), float(column.max())
+    step = (top - low) / _LEVELS if top > low else 1.0
+    return np.rint((column - low) / step), low, step
+
+
+def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Who is treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
     draw = np.random.Generator(np.random.PCG64(seed))
     dtype: Any = np.uint8 if (share * 256).is_integer() else np.dtype("<u2")
     width = np.dtype(dtype).itemsize
@@ -176,7 +250,7 @@ def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int,
     for start in range(0, n, _CHUNK):
         size = min(_CHUNK, n - start)
         drawn = np.frombuffer(draw.bytes(splits * size * width), dtype).reshape(splits, size)
-        yield start, (drawn < limit).astype(np.float64)
+        yield start, drawn < limit
 
 
 def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
@@ -185,7 +259,7 @@ def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
             return _pooled_z(placed, treated, control)
         one, other = (_arm(placed, sums) for sums in (treated, control))
         variance = one[1] + other[1]
-        t = (one[0] - other[0]) / np.sqrt(variance)
+        t = (one[0] - other[0] + placed.shift) / np.sqrt(variance)
         df = variance**2 / (one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
         tested = (one[2] > 0) & (other[2] > 0) & (variance > 0)
         found: Array = np.where(tested, 2.0 * special.stdtr(np.where(tested, df, 1.0), -np.abs(t)), math.nan)

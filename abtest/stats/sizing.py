@@ -59,14 +59,15 @@ def joint_size(
     guardrail_alpha: float = 0.025,
     power: float = 0.8,
     lost: float = 0.0,
+    every: bool = False,
 ) -> Size:
     """The size with which "a goal is better and every guardrail is held" comes out with `power`.
 
     Goals are tested two-sided at alpha / S, guardrails one-sided at `guardrail_alpha` each, both with power 1 - (beta -
     lost) / (G + 1) (Schultzberg, Ankargren & Franberg 2024). `lost` is the chance that a sound experiment is stopped by
     its own checks (alarms of deterioration and of quality). Sizes are for the goal that has its effect; if all have,
-    power is larger. Without a goal: guardrails only. Raises ValueError for no questions, and for `lost` that leaves
-    nothing of beta.
+    power is larger. With `every`, all goals have to be better, and each takes a share of beta. Without a goal:
+    guardrails only. Raises ValueError for no questions, and for `lost` that leaves nothing of beta.
 
     >>> goal = Question("likes", "goal", Noise(400.0, 400.0), 0.5)
     >>> size = joint_size([goal, Question("reports", "guardrail", Noise(1.0, 1.0), 0.05)])
@@ -78,7 +79,7 @@ def joint_size(
     goals = sum(question.role == "goal" for question in questions)
     if not 0.0 <= lost < 1.0 - power:
         raise ValueError(f"checks may lose a part of what may be missed, {1.0 - power:g}, got {lost!r}")
-    shared = len(questions) - goals - (0 if goals else 1)
+    shared = len(questions) - 1 - (0 if every else max(0, goals - 1))
     each = power_per_metric(power + lost, shared)
     needs = []
     for question in questions:

@@ -56,6 +56,7 @@ def repeated_p(
     *,
     sides: Sides = 2,
     final: bool = False,
+    schedule: Sequence[float] | None = None,
 ) -> float:
     """The smallest alpha whose boundary this look would have crossed (Jennison & Turnbull 2000, section 9.3).
 
@@ -68,7 +69,7 @@ def repeated_p(
     size = abs(z) if sides == 2 else z
 
     def distance(log_alpha: float) -> float:
-        bound = boundaries(times, math.exp(log_alpha), spending, sides=sides, final=final).bounds[-1]
+        bound = boundaries(times, math.exp(log_alpha), spending, sides=sides, final=final, schedule=schedule).bounds[-1]
         return min(bound, 1e3) - size
 
     if distance(math.log(LARGEST_P)) > 0.0:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abtest
-from abtest.analysis.privacy import hidden_groups
+from abtest.analysis.arms import Arm
+from abtest.analysis.looks import curves_of
+from abtest.analysis.privacy import cuts_far_apart, hidden_groups
+from abtest.language.model import Metric, Window
+from abtest.stats.moments import Moments
 from tests.analysis.faults import write
 
 MIN_CELL = 10
@@ -102,3 +106,37 @@ def test_through_files_the_only_small_group_is_not_told_by_the_total(tmp_path: P
         shown = {v: sum(a.used for g in split.groups for a in g.arms if a.variant == v) for v in total}
         assert all(total[v] == shown[v] or total[v] - shown[v] >= 10 for v in total)
         assert split.merged_groups == 2
+
+
+ARM = st.dictionaries(st.integers(0, 12).map(float), st.integers(1, 30), max_size=13).map(lambda d: sorted(d.items()))
+
+
+@given(st.lists(ARM, min_size=1, max_size=3), st.sets(st.integers(0, 12).map(float)))
+@settings(max_examples=300, deadline=None)
+def test_no_cut_parts_off_a_few_units(arms: list[list[tuple[float, int]]], cuts: set[float]) -> None:
+    kept = cuts_far_apart(sorted(cuts), arms, MIN_CELL)
+    assert set(kept) <= cuts
+    edges = [float("-inf"), *kept, float("inf")]
+    for arm in arms if kept else ():
+        for low, high in pairwise(edges):
+            assert sum(n for v, n in arm if low <= v < high) >= MIN_CELL
+    if all(sum(n for v, n in arm if v == k) >= MIN_CELL for arm in arms for k in range(13)):
+        assert kept == tuple(k for k in sorted(cuts) if k > 0)
+
+
+def test_dose_and_survival_curves_tell_of_no_few_units_with_three_variants() -> None:
+    """Doses of 3, and four days of 3 before the end: both cut where ten are together, in all variants alike."""
+    few = Arm(62, 62, 0, 0, moments=Moments(62, 1.0, 1.0), values=((0.0, 20), (1.0, 30), (2.0, 3), (3.0, 3), (4.0, 6)))
+    many = Arm(300, 300, 0, 0, moments=Moments(300, 1.0, 1.0), values=tuple((float(k), 60) for k in range(5)))
+    arms = {"control": many, "few": few, "many": many}
+    doses = curves_of(Metric("m", "amount", show="dose", window=Window(0, 13)), arms, "control", 0.05, MIN_CELL)
+    assert [[p.at for p in c.points] for c in doses] == [[1.0, 2.0], [1.0, 2.0]]
+    waits = curves_of(Metric("m", "time_to", window=Window(0, 3)), arms, "control", 0.05, MIN_CELL)
+    assert [[p.at for p in c.points] for c in waits] == [[0.0, 1.0], [0.0, 1.0]]
+
+
+def test_a_survival_curve_does_not_end_with_a_few_who_are_left() -> None:
+    arm = Arm(43, 43, 0, 0, moments=Moments(43, 1.0, 1.0), values=((1.0, 20), (2.0, 20), (14.0, 3)))
+    metric = Metric("m", "time_to", window=Window(0, 13))
+    (curve,) = curves_of(metric, {"control": arm, "new": arm}, "control", 0.05, MIN_CELL)
+    assert [p.at for p in curve.points] == [1.0]  # from day 2 on it would be the three who never did

@@ -26,11 +26,12 @@ MAP_OF = {
     r"funnel of metric \w+": "funnel", r"the condition of .*": "condition", r"an example of metric \w+": "example",
     r"experiment \w+": "experiment", r"exposure": "exposure", r"variant \w+": "variant", r"dates": "dates",
     r"population": "population", r"metrics of the experiment": "roles",
-    r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"correct": "correct", r"decide \w+": "outcome",
+    r"(goal|guardrail|secondary|explore) \w+": "use", r"plan": "plan", r"spending": "spending", r"prior": "prior",
+    r"correct": "correct", r"decide \w+": "outcome",
     r"drivers": "drivers", r"target \w+": "target",
 }  # fmt: skip
 """What the readers call a map in their messages, and what the schema calls it."""
-REFUSED = {("project", "week_starts"): {"sunday"}, ("plan", "method"): {"hybrid", "bayesian"}}
+REFUSED = {("project", "week_starts"): {"sunday"}}
 """Choices that the readers know in order to refuse them with a reason."""
 
 
@@ -107,6 +108,8 @@ def test_no_reader_of_maps_is_unknown_here() -> None:
         "population",
         "plan",
         "correct",
+        "spending",
+        "prior",
         "drivers",
     } | {"metrics of the experiment"}
     assert found - {repr(text) for text in fixed} == {

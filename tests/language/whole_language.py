@@ -249,7 +249,8 @@ metrics:
   secondary: [recommend, per_device]
   explore: [checkout, ambassadors]
 plan:
-  {method: fixed, alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%,
+  {method: group_sequential, looks: [25%, 50%, 100%], spending: {hwang_shih_decani: -4}, units: 40000,
+   alpha: 5%, guardrail_alpha: 2.5%, power: 80%, detect: 2%,
    correct: {goal: holm, secondary: bh, segments: none}, srm_alpha: 0.1%, lift: log}
 decide:
   roll_back: any guardrail is harmed or any goal is worse
@@ -276,6 +277,21 @@ baseline: control
 dates: {start: 2026-03-02, end: 2026-04-12}
 cluster: people.village
 metrics: {goal: [crash_free]}
+plan: {method: hybrid, monitoring: 20%}
+"""
+
+BELIEVED = """\
+# Judged by what is believed after the data.
+experiment: believed
+owner: field-team
+hypothesis: Fewer crashes.
+unit: user
+exposure: {source: flags, flag: feed-ranker}
+variants: {control: {key: off, share: 50%}, dwell: {key: v3, share: 50%}}
+baseline: control
+dates: {start: 2026-03-02, end: 2026-04-12}
+metrics: {goal: [crash_free]}
+plan: {method: bayesian, prior: {mean: -1%, sd: 5%}}
 """
 
 WHOLE = {
@@ -284,4 +300,5 @@ WHOLE = {
     "metrics/all.yml": METRICS,
     "experiments/ranker_v3.yml": EXPERIMENT,
     "experiments/villages.yml": CLUSTERED,
+    "experiments/believed.yml": BELIEVED,
 }

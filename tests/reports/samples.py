@@ -22,6 +22,7 @@ from abtest.analysis.result import (
 )
 
 from .sample_beside import beside
+from .sample_days import over_days
 from .sample_movement import moved
 from .sample_parts import HASHES, N, explore, goals, guardrails, health, ledgers, secondary, segments, untested
 
@@ -220,4 +221,5 @@ def samples() -> dict[str, Result]:
     found = {f"{verdict}-{shape}": build(verdict, shape) for verdict in VERDICTS for shape in SHAPES}
     found |= {f"beside-{key}": beside(found[key]) for key in ("ship-one_goal", "keep_running-three_variants")}
     found |= {f"moved-{key}": moved(found[key]) for key in ("ship-three_variants", "keep_running-one_goal")}
-    return {**found, "nasty": moved(beside(nasty())), "zero": zero(), "no_time": no_time()}
+    found |= {f"days-{key}": over_days(found[key]) for key in ("ship-three_goals", "keep_running-three_variants")}
+    return {**found, "nasty": over_days(moved(beside(nasty()))), "zero": zero(), "no_time": no_time()}

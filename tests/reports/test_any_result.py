@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abtest.analysis.result import Interval, MarginResult, Result, SegmentResult
+from abtest.analysis.result import DayPoint, Interval, MarginResult, Result, SegmentResult, Trajectory, WeekPoint
 from abtest.reports.html import render_html
 from abtest.reports.markdown import render_markdown
 from abtest.reports.terminal import render_terminal
@@ -26,6 +26,17 @@ def intervals(draw: st.DrawFn) -> Interval | None:
         return None
     low, estimate, high = sorted((draw(finite), draw(finite), draw(finite)))
     return Interval(estimate, draw(st.sampled_from([low, low, None])), draw(st.sampled_from([high, high, None])))
+
+
+@st.composite
+def trajectories(draw: st.DrawFn) -> Trajectory:
+    days = sorted(draw(st.sets(st.integers(1, 200), min_size=1, max_size=40)))
+    whole = st.tuples(finite, finite, finite).map(sorted).map(lambda b: Interval(b[1], b[0], b[2], 0.5))
+    points = tuple(DayPoint(day, draw(st.integers(0, 10**7)), draw(whole), draw(intervals())) for day in days)
+    weeks = tuple(WeekPoint(k, k, 9, draw(whole), draw(intervals())) for k in range(1, draw(st.integers(1, 4))))
+    crossed = draw(st.none() | st.sampled_from(days))
+    named = crossed, None if crossed is None else draw(st.sampled_from([None, *(d for d in days if d >= crossed)]))
+    return Trajectory("composer", "ok", None, points, weeks, draw(st.integers(0, 300)), *named, draw(st.integers(0, 3)))
 
 
 @st.composite
@@ -64,6 +75,7 @@ def results(draw: st.DrawFn) -> Result:
                 comparisons=tuple(comparisons),
                 better=draw(st.sampled_from(["higher", "lower", None])),
                 detect=draw(st.none() | st.floats(-2, 2)),
+                trajectory=(draw(trajectories()),) if metric.role == "goal" and draw(st.booleans()) else (),
             )
         )
     segments: tuple[SegmentResult, ...] = base.segments if draw(st.booleans()) else ()

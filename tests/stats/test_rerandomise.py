@@ -142,3 +142,41 @@ def test_the_same_seed_gives_the_same_rates_and_another_another() -> None:
     column = UnitColumn("mean", np.random.default_rng(6).gamma(1.0, 1.0, 5000))
     assert error_rates([column], 0.5, seed=9) == error_rates([column], 0.5, seed=9)
     assert not np.array_equal(p_values([column], 0.5, seed=9)[0], p_values([column], 0.5, seed=10)[0])
+
+
+@given(WHOLE, st.floats(-30.0, 30.0), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_a_shift_is_an_effect_that_the_treatment_has(whole: list[int], shift: float, seed: int) -> None:
+    """The p-value of a shifted split is that of Welch's test with the treated values moved."""
+    values = np.array(whole, dtype=np.float64)
+    found = p_values([UnitColumn("mean", values, shift=shift)], 0.5, splits=6, seed=seed)[0]
+    for row, p in zip(labels_of(len(values), 0.5, 6, seed), found, strict=True):
+        treated, control = split(row, values)
+        if min(len(treated), len(control)) < 2:
+            continue
+        expected = welch(moments_of(treated + shift), moments_of(control)).p_value
+        if expected is not None:
+            assert p == pytest.approx(expected, rel=1e-3, abs=1e-9)
+
+
+def test_a_shifted_ratio_moves_by_as_much() -> None:
+    x, y = np.arange(60.0) % 7, 1.0 + np.arange(60.0) % 3
+    moved, plain = (
+        p_values([UnitColumn("ratio", 100.0 * x, y, shift=s)], 0.5, splits=1, seed=2)[0][0] for s in (50.0, 0.0)
+    )
+    row = labels_of(60, 0.5, 1, 2)[0]
+    found = delta(pair_of(100 * x[row == 1], y[row == 1]), pair_of(100 * x[row == 0], y[row == 0])).absolute
+    assert found is not None
+    for p, shift in ((moved, 50.0), (plain, 0.0)):
+        z = abs(found.estimate + shift) / found.se
+        assert p == pytest.approx(2 * (1 - normal_below(z)), rel=0.2)
+
+
+def normal_below(z: float) -> float:
+    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+
+
+@pytest.mark.parametrize(("kind", "shift"), [("proportion", 0.1), ("mean", math.nan)])
+def test_a_shift_that_cannot_be(kind: str, shift: float) -> None:
+    with pytest.raises(ValueError, match="a shift is finite and not of a proportion"):
+        UnitColumn(kind, np.zeros(3), shift=shift)  # type: ignore[arg-type]

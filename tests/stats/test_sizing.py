@@ -37,6 +37,14 @@ def test_two_goals_and_three_guardrails() -> None:
     assert found.units == pytest.approx(sample_size(NOISE, 0.1, alpha=0.025, power=0.95))
 
 
+def test_where_every_goal_has_to_be_better_each_takes_a_share_of_beta() -> None:
+    questions = [goal(0.2, "a"), goal(0.1, "b"), guardrail(0.1)]
+    found = joint_size(questions, every=True)
+    assert [n.power for n in found.needs] == pytest.approx([1 - 0.2 / 3] * 3)
+    assert [n.alpha for n in found.needs] == [0.025, 0.025, 0.025]
+    assert joint_size(questions[::2], every=True) == joint_size(questions[::2])
+
+
 def test_the_decision_has_its_power() -> None:
     """One goal and three guardrails at the joint size, all with the effects planned for: at least 80 % ship."""
     found = joint_size([goal(0.2), *(guardrail(0.2, f"g{i}") for i in range(3))])

@@ -29,6 +29,7 @@ from abtest.analysis.prepare import Prepared
 from abtest.analysis.result import HealthCheck, Ledger, MetricResult, SegmentResult
 from abtest.analysis.stamped import Drift
 from abtest.language.model import Experiment, Metric, Project
+from abtest.metrics.returns import without_returns
 from abtest.metrics.sums import Grid
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine
@@ -197,7 +198,7 @@ def _newest(f: Findings) -> int | None:
 def _last_needed(f: Findings) -> int | None:
     """The last day of any unit's window; None where windows have no end. What a log holds or lacks later is of no
     concern."""
-    last = f.prepared.plan(f.project.timezone).last_day
+    last = without_returns(f.prepared.plan(f.project.timezone)).last_day
     if last is None or not f.prepared.exposed.has_time:
         return None
     entered = f.engine.one(f"SELECT max(x_day) FROM {TABLE} WHERE status = {USED}")[0]

@@ -26,13 +26,19 @@ def check_runtime(days: int | None, open_windows: bool) -> HealthCheck:
 
 
 def check_peeking(clock: Clock, alpha: float) -> HealthCheck:
-    """A fixed plan read before its end. Looks are not logged, so the price named is that of a look on every day so far."""
+    """A plan read before its end. The price named is that of the looks that are kept; where this is the first of them,
+    that of a look on every day so far."""
     if clock.days_run is None:
         return not_run("peeking", "experiment", None, "no_time")
     if clock.sequential or clock.reached:
         return HealthCheck("peeking", "experiment", None, "pass", None, {"share": None})
-    looks = min(MOST_LOOKS, max(1, clock.days_run))
-    facts: dict[str, Number | str | None] = {"looks": looks, "share": naive_error(looks, alpha), "share_plan": alpha}
+    kept = clock.looks >= 2
+    looks = min(MOST_LOOKS, clock.looks if kept else max(1, clock.days_run))
+    facts: dict[str, Number | str | None] = {
+        "kept" if kept else "looks": looks,
+        "share": naive_error(looks, alpha),
+        "share_plan": alpha,
+    }
     return HealthCheck("peeking", "experiment", None, "note", None, facts)
 
 

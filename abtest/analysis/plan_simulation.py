@@ -1,0 +1,211 @@
+"""A plan tried out on the units that it was made from: split them at random many times, add the planned effects, and count.
+
+All metrics share their splits, so that the whole rule can be counted too, with goals and guardrails as correlated as they
+are. The past rarely has as many units as the plan asks for: effects are scaled so that they stand out from the noise as
+they would with the planned number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from abtest.analysis.history import Past
+from abtest.analysis.plan_result import MetricPlan, PlanResult, Simulated, Simulation
+from abtest.analysis.planning import Planned, split_of
+from abtest.language.model import Experiment
+from abtest.metrics.crossed import Entry
+from abtest.sources.engine import Engine
+from abtest.stats.distributions import critical_value
+from abtest.stats.power import power_to_find
+from abtest.stats.rerandomise import MOST_UNITS, Array, UnitColumn, p_values
+from abtest.stats.sequential import critical, optimal_kappa
+
+MOST_SPLITS = 10_000
+
+
+@dataclass(frozen=True)
+class _Tried:
+    line: MetricPlan
+    null: UnitColumn
+    shifted: UnitColumn
+    level: float
+    expected: float
+
+
+def simulate(
+    engine: Engine,
+    experiment: Experiment,
+    plan: PlanResult,
+    past: Past,
+    planned: Sequence[Planned],
+    splits: int,
+    seed: int = 0,
+) -> Simulation:
+    """Power and false positives of every metric, and how often the whole rule held.
+
+    A guardrail has its power where nothing changes, and is called falsely where the margin is just reached: shifted by
+    the margin that is the same split. Needs means, shares or ratios of units that were randomised one by one.
+    """
+    units = plan.units if plan.at_units is None else plan.at_units
+    if experiment.cluster is not None:
+        return Simulation(splits, reason="clustered")
+    if past.units > MOST_UNITS:
+        return Simulation(splits, reason="too_many")
+    if not units:
+        return Simulation(splits, reason="no_size")
+    rows = _rows(engine, past, planned)
+    share = split_of(experiment)
+    tried = []
+    for p in planned:
+        line = plan.metric(p.use.name)
+        if p.measured.source in ("quantile", "survival") or line.asked is None or not p.question.effect:
+            continue
+        null = _column(rows, past, p)
+        counted = int(np.isfinite(null.values).sum())
+        scale = math.sqrt(units * share.pair * p.measured.counted / counted) * _sharpness(line, share.share)
+        kind = "mean" if null.kind == "proportion" else null.kind
+        effect = UnitColumn(kind, null.values, null.denominators, shift=line.asked * scale)
+        level = _level(plan, line)
+        pair = units * share.pair
+        expected = power_to_find(p.question.noise, p.question.effect, pair, critical=critical_value(level))
+        tried.append(_Tried(line, null, effect, level, expected))
+    if not tried:
+        return Simulation(splits, reason="no_metric")
+    found = p_values([c for t in tried for c in (t.null, t.shifted)], share.share, splits=splits, seed=seed)
+    calls = [
+        (null < t.level, shifted < t.level) for t, null, shifted in zip(tried, found[::2], found[1::2], strict=True)
+    ]
+    metrics = tuple(
+        Simulated(
+            t.line.key, t.level if t.line.sides == 2 else t.level / 2.0, t.expected, *_rate(power), *_false(t, null)
+        )
+        for t, (null, power) in zip(tried, calls, strict=True)
+    )
+    ship = None
+    if len(tried) == len(plan.metrics):
+        goals = [power for t, (_, power) in zip(tried, calls, strict=True) if t.line.role == "goal"]
+        held = [power for t, (_, power) in zip(tried, calls, strict=True) if t.line.role == "guardrail"]
+        together = np.ones(splits, dtype=bool)
+        if goals:
+            together &= np.any(goals, axis=0) if plan.rule == "any" else np.all(goals, axis=0)
+        for one in held:
+            together &= one
+        ship = _rate(together)
+    return Simulation(splits, past.units, units, metrics, *(ship or (None, None)))
+
+
+def _sharpness(line: MetricPlan, share: float) -> float:
+    """How much smaller the error of treatment - (1 -+ margin) control is than that of the difference, as a factor."""
+    if line.margin_kind != "relative" or line.margin is None:
+        return 1.0
+    of_control = 1.0 + line.margin if line.better == "lower" else 1.0 - line.margin
+    plain, tested = 1.0 / share + 1.0 / (1.0 - share), 1.0 / share + of_control**2 / (1.0 - share)
+    return math.sqrt(plain / tested)
+
+
+def _level(plan: PlanResult, line: MetricPlan) -> float:
+    """The two-sided p-value below which a test of the fixed kind has the critical value of the plan's own."""
+    assert line.alpha is not None
+    alpha = line.alpha if line.sides == 2 else 2.0 * line.alpha
+    if plan.method in ("group_sequential", "hybrid"):
+        # The one look at the end that needs as many units: what earlier looks find is not simulated.
+        z_power = critical_value(2.0 * (1.0 - (plan.power if line.power is None else line.power)))
+        size = math.sqrt(line.inflation) * (critical_value(alpha) + z_power) - z_power
+        return 2.0 * float(special.ndtr(-size))
+    if plan.method != "sequential":
+        return alpha
+    return 2.0 * float(special.ndtr(-critical(optimal_kappa(alpha), alpha)))
+
+
+def _rate(called: Any) -> tuple[float, float]:
+    rate = float(np.mean(called))
+    return rate, math.sqrt(rate * (1.0 - rate) / len(called))
+
+
+def _false(tried: _Tried, null: Any) -> tuple[float, float]:
+    rate, error = _rate(null)
+    return (rate, error) if tried.line.sides == 2 else (rate / 2.0, error / 2.0)
+
+
+def _rows(engine: Engine, past: Past, planned: Sequence[Planned]) -> dict[str, list[Any]]:
+    """The columns of all metrics and of what they are adjusted by, units in one fixed order."""
+    wanted = dict.fromkeys(c for p in planned for c in _columns(past, p.use.name))
+    table = engine.table(past.values.table).order_by("u")
+    rows = engine.fetch(table.select(*wanted))
+    return {c: [row[c] for row in rows] for c in wanted}
+
+
+def _columns(past: Past, name: str) -> list[str]:
+    values, entries = past.values, past.covariates.entries.get(name, ())
+    own = [values.value[name], *([values.denominator[name]] if name in values.denominator else [])]
+    strata = [past.covariates.strata[name]] if name in past.covariates.strata else []
+    return [*own, *strata, *(e.column for e in entries)]
+
+
+def _column(rows: dict[str, list[Any]], past: Past, planned: Planned) -> UnitColumn:
+    name = planned.use.name
+    values = _numbers(rows[past.values.value[name]])
+    below = past.values.denominator.get(name)
+    denominators = None if below is None else _numbers(rows[below])
+    if planned.measured.unadjusted is not None:
+        kind = {"proportion": "proportion", "ratio": "ratio"}.get(planned.measured.source, "mean")
+        return UnitColumn(kind, values, denominators)  # type: ignore[arg-type]
+    if denominators is not None:
+        values = _linear(values, denominators)
+    return UnitColumn("mean", _residual(values, _design(rows, past, name)))
+
+
+def _numbers(column: Sequence[Any]) -> Array:
+    return np.array([math.nan if v is None else float(v) for v in column], dtype=np.float64)
+
+
+def _linear(x: Array, y: Array) -> Array:
+    mean = float(np.nanmean(y))
+    ratio = float(np.nanmean(x)) / mean
+    found: Array = ratio + (x - ratio * y) / mean
+    return found
+
+
+def _design(rows: dict[str, list[Any]], past: Past, name: str) -> Array:
+    """What the metric is adjusted by, as numbers: shape (units, covariates)."""
+    if name in past.covariates.strata:
+        texts = rows[past.covariates.strata[name]]
+        return np.stack([_is(texts, t) for t in sorted({str(t) for t in texts})], axis=1)
+    found: list[Array] = []
+    for entry in past.covariates.entries[name]:
+        column = _entry(rows[entry.column], entry)
+        if entry.below:
+            found[-1] = _linear(found[-1], column)
+        else:
+            found.append(column)
+    return np.stack(found, axis=1)
+
+
+def _is(texts: Sequence[Any], text: str) -> Array:
+    return np.array([float(str(t) == text) for t in texts])
+
+
+def _entry(column: Sequence[Any], entry: Entry) -> Array:
+    if entry.of is not None and entry.value is None:
+        return np.array([float(v is None) for v in column])
+    if entry.of is not None:
+        return np.array([float(v is not None and str(v) == entry.value) for v in column])
+    numbers = _numbers(column)
+    return np.where(np.isnan(numbers), np.nanmin(numbers), numbers)
+
+
+def _residual(values: Array, design: Array) -> Array:
+    """The values less what a straight line through the covariates leads one to expect, with the mean of the values."""
+    known = np.isfinite(values)
+    x = design[known] - design[known].mean(axis=0)
+    y = values[known] - values[known].mean()
+    slopes = np.linalg.lstsq(x, y, rcond=None)[0]
+    found = np.full(len(values), math.nan)
+    found[known] = values[known] - x @ slopes
+    return found

@@ -1,0 +1,307 @@
+"""Plans that look early or believe, end to end from YAML: the numbers are those of the kernels on the same sums."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import abtest
+from abtest.analysis.result import Comparison, Result
+from abtest.cli.main import cli
+from abtest.language.looks import looks_path, looks_text, read_looks
+from abtest.language.looks_model import Look
+from abtest.problems import Problems, UserError
+from abtest.reports.html import render_html
+from abtest.stats.bayes import Prior, chance_to_win, expected_loss, posterior
+from abtest.stats.distributions import critical_value
+from abtest.stats.group_sequential import boundaries
+from abtest.stats.sequential import critical, optimal_kappa, p_value
+from abtest.stats.spending import Spending
+from abtest.stats.stopped import repeated_p
+
+START = date(2026, 3, 2)
+PROJECT = """
+project: {name: early, timezone: UTC, data: ., default_adjust: none}
+sources:
+  log:
+    kind: events
+    files: log.csv
+    columns: {event: event, time: at}
+    units: {user: user}
+    complete_through: 2026-04-30
+  flags:
+    kind: exposures
+    files: flags.csv
+    columns: {variant: variant, time: at}
+    units: {user: user}
+events: {like: like, open: open}
+metrics:
+  likes: {amount: like, over: first 2 days, better: higher, owner: me, description: d}
+  opens: {amount: open, over: first 2 days, better: higher, margin: 20%, owner: me, description: d}
+"""
+EXPERIMENT = """
+experiment: x
+unit: user
+owner: me
+hypothesis: h
+exposure: {source: flags}
+variants: {a: {key: a, share: 50%}, b: {key: b, share: 50%}}
+baseline: a
+dates: {start: 2026-03-02, end: 2026-03-29}
+AS_OF
+metrics: {goal: [likes], guardrail: [opens]}
+plan: PLAN
+"""
+
+
+def write(folder: Path, plan: str, as_of: str | None = None, effect: float = 0.25, extra: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "abtest.yml").write_text(PROJECT)
+    (folder / "experiments").mkdir(exist_ok=True)
+    told = EXPERIMENT.replace("PLAN", plan).replace("AS_OF", f"as_of: {as_of}" if as_of else "")
+    (folder / "experiments" / "x.yml").write_text(told + extra)
+    random.seed(7)
+    log, flags = ["user,event,at"], ["user,variant,at"]
+    for i in range(560):
+        day = START + timedelta(days=i % 28)
+        arm = "b" if random.random() < 0.5 else "a"
+        flags.append(f"u{i},{arm},{day} 10:00")
+        rate = 1.0 + (effect if arm == "b" else 0.0)
+        for event, times in (("like", rate), ("open", 2.0)):
+            log += [f"u{i},{event},{day} 11:00"] * int(random.expovariate(1 / times))
+    (folder / "log.csv").write_text("\n".join(log) + "\n")
+    (folder / "flags.csv").write_text("\n".join(flags) + "\n")
+    return folder
+
+
+def of(result: Result, metric: str = "likes") -> Comparison:
+    return result.metric(metric).comparisons[0]
+
+
+def run(folder: Path) -> str:
+    found = CliRunner().invoke(cli, ["run", "x", "--project", str(folder), "--quiet"])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def z_of(comparison: Comparison) -> tuple[float, float]:
+    assert comparison.absolute is not None
+    assert comparison.absolute.se is not None
+    return comparison.absolute.estimate, comparison.absolute.se
+
+
+def test_each_look_of_a_group_sequential_plan_has_its_boundary_from_all_before(tmp_path: Path) -> None:
+    plan = "{method: group_sequential, looks: [25%, 50%, 100%], spending: pocock}"
+    shares, units = [], []
+    for as_of, at_look in (("2026-03-08", True), ("2026-03-15", True), ("2026-04-02", True)):
+        folder = write(tmp_path / "p", plan, as_of)
+        run(folder)
+        result = abtest.run("x", folder)
+        assert result.looks is not None
+        assert result.looks.planned is at_look
+        reached = as_of == "2026-04-02"
+        shares.append(1.0 if reached else round((date.fromisoformat(as_of) - START).days + 1, 6) / 28)
+        arms = {a.variant: a.used for a in result.metric("likes").arms}
+        units.append(sum(arms.values()))
+        assert [dict(look.units)["likes"] for look in result.looks.taken] == units
+        bounds = boundaries([u / units[-1] for u in units], 0.05, Spending("pocock"), final=reached, schedule=shares)
+        estimate, se = z_of(of(result))
+        absolute = of(result).absolute
+        assert absolute is not None
+        assert absolute.low == pytest.approx(estimate - bounds.bounds[-1] * se, abs=1e-6)
+        assert absolute.high == pytest.approx(estimate + bounds.bounds[-1] * se, abs=1e-6)
+        p = repeated_p(
+            estimate / se, [u / units[-1] for u in units], Spending("pocock"), final=reached, schedule=shares
+        )
+        assert of(result).p_value == pytest.approx(p, rel=1e-4)
+        assert result.looks.taken[-1].bound == pytest.approx(bounds.bounds[-1], abs=1e-5)
+        assert "repeated interval" in render_html(result)
+    assert result.looks.taken[-1].final
+    assert result.looks.taken[-1].spent == 0.05
+
+
+def test_between_planned_looks_nothing_is_decided_and_nothing_is_kept(tmp_path: Path) -> None:
+    plan = "{method: group_sequential, looks: [50%, 100%]}"
+    folder = write(tmp_path / "p", plan, "2026-03-08", effect=6.0)
+    run(folder)
+    assert not looks_path(folder, "x").exists()
+    result = abtest.run("x", folder)
+    assert (result.decision.verdict, result.decision.reason) == ("keep_running", "too_early")
+    assert result.looks is not None
+    assert (result.looks.planned, result.looks.next_at) == (False, 0.5)
+    assert of(result).always_valid_absolute is not None
+    assert "Between two planned looks" in render_html(result)
+    # At the look itself a large effect stops the experiment.
+    folder = write(tmp_path / "p", plan, "2026-03-15", effect=6.0)
+    run(folder)
+    assert abtest.run("x", folder).decision.verdict == "ship"
+
+
+def test_running_again_on_the_same_data_is_the_same_look(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", "{method: group_sequential, looks: 4}", "2026-03-15")
+    run(folder)
+    kept, made = looks_path(folder, "x").read_bytes(), (folder / "out/x/report.html").read_bytes()
+    run(folder)
+    assert looks_path(folder, "x").read_bytes() == kept
+    assert (folder / "out/x/report.html").read_bytes() == made
+
+
+def test_looks_out_of_order_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", "{method: group_sequential, looks: 4}", "2026-03-15")
+    run(folder)
+    write(folder, "{method: group_sequential, looks: 4}", "2026-03-10")
+    with pytest.raises(UserError, match="E526 looks out of order: the data reach 2026-03-10"):
+        abtest.run("x", folder)
+
+
+def test_an_export_that_lost_units_is_no_later_look(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", "{method: group_sequential, looks: 4}", "2026-03-15")
+    run(folder)
+    write(folder, "{method: group_sequential, looks: 4}", "2026-03-25")
+    rows = (folder / "flags.csv").read_text().splitlines()
+    (folder / "flags.csv").write_text("\n".join(rows[:60]) + "\n")
+    with pytest.raises(UserError, match=r"E526 looks out of order: likes had .* units at the look of 2026-03-15"):
+        abtest.run("x", folder)
+
+
+def test_units_measure_the_plan_where_it_says_so_and_more_than_planned_is_the_end(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", "{method: group_sequential, looks: 2, units: 100}", "2026-03-15")
+    result = abtest.run("x", folder)
+    assert result.looks is not None
+    used = sum(a.used for a in result.metric("likes").arms)
+    assert used > 100
+    assert (result.looks.fraction, result.looks.taken[-1].final) == (1.0, True)
+    assert result.experiment.reached_end
+    assert result.decision.verdict != "keep_running"
+
+
+@pytest.mark.parametrize("as_of", ["2026-03-15", "2026-04-02"])
+def test_a_hybrid_plan_watches_with_a_part_and_keeps_the_rest_for_the_end(tmp_path: Path, as_of: str) -> None:
+    hybrid = abtest.run("x", write(tmp_path / "h", "{method: hybrid, monitoring: 20%}", as_of))
+    fixed = abtest.run("x", write(tmp_path / "f", "{method: fixed}", as_of))
+    estimate, se = z_of(of(hybrid))
+    absolute = of(hybrid).absolute
+    assert absolute is not None
+    assert absolute.high is not None
+    if as_of == "2026-04-02":
+        inside = (absolute.high - estimate) / se
+        assert inside == pytest.approx(critical_value(0.04), rel=0.02)  # Student's t of some hundred units
+        plain = of(fixed).p_value
+        assert plain is not None
+        assert of(hybrid).p_value == pytest.approx(min(1.0, plain / 0.8), rel=1e-6)
+        assert hybrid.decision.verdict != "keep_running"
+    else:
+        kappa = optimal_kappa(0.01) * 0.5
+        assert (absolute.high - estimate) / se == pytest.approx(critical(kappa, 0.01), rel=1e-9)
+        assert of(hybrid).p_value == pytest.approx(min(1.0, p_value(estimate / se, kappa) / 0.2), rel=1e-9)
+
+
+def test_a_bayesian_plan_shows_the_posterior_of_the_test_that_fits(tmp_path: Path) -> None:
+    bayes = abtest.run("x", write(tmp_path / "b", "{method: bayesian, prior: {mean: 2%, sd: 10%}}", "2026-04-02"))
+    fixed = abtest.run("x", write(tmp_path / "f", "{method: fixed}", "2026-04-02"))
+    lift = of(fixed).relative
+    assert lift is not None
+    assert lift.se is not None
+    wanted = posterior(lift.estimate, lift.se, Prior(0.02, 0.1))
+    found = of(bayes).believed
+    assert found is not None
+    assert (found.mean, found.sd) == (wanted.mean, wanted.sd)
+    assert found.chance == chance_to_win(wanted)
+    assert (found.loss_ship, found.loss_keep) == (expected_loss(wanted).ship, expected_loss(wanted).keep)
+    shown = of(bayes).relative
+    assert shown is not None
+    assert shown.low == pytest.approx(wanted.mean - critical_value(0.05) * wanted.sd)
+    assert of(bayes).p_value is None
+    # The guardrail is judged by its credible interval, in units of its margin of 20 %.
+    margin, own = of(bayes, "opens").margin, of(bayes, "opens").believed
+    assert margin is not None
+    assert margin.effect is not None
+    assert own is not None
+    assert margin.effect.low == pytest.approx(own.low / 0.2)
+    html = render_html(bayes)
+    assert "What is believed of the changes" in html
+    assert "a prior of changes around 2%, standard deviation 10%" in html
+    assert "credible interval" in html
+
+
+def test_a_bayesian_plan_before_its_end_keeps_running_whatever_it_believes(tmp_path: Path) -> None:
+    result = abtest.run("x", write(tmp_path / "b", "{method: bayesian}", "2026-03-15", effect=8.0))
+    found = of(result).believed
+    assert found is not None
+    assert found.chance > 0.999
+    assert result.decision.verdict == "keep_running"
+    assert "stopping when it looks good makes false alarms more frequent" in render_html(result)
+
+
+def test_a_prior_from_history_needs_ten_experiments_and_says_how_many_there_are(tmp_path: Path) -> None:
+    folder = write(tmp_path / "b", "{method: bayesian, prior: history}", "2026-04-02")
+    result = abtest.run("x", folder)
+    assert (result.plan.prior_from, result.plan.prior_sd) == (0, 0.3)
+    assert "0 earlier experiments of this definition are too few" in render_html(result)
+
+
+def test_the_price_of_looking_is_that_of_the_looks_that_are_kept(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", "{method: fixed}", "2026-03-10")
+    run(folder)
+    write(folder, "{method: fixed}", "2026-03-12")
+    result = abtest.run("x", folder)
+    (peeking,) = [h for h in result.health if h.key == "peeking"]
+    assert dict(peeking.values)["kept"] == 2
+    assert "after 2 looks" in render_html(result)
+
+
+def test_looks_are_read_as_they_were_written(tmp_path: Path) -> None:
+    looks = (Look("2026-03-08", 0.25, (("likes", 12),)), Look("2026-03-29", 1.0, (("likes", 80),), True))
+    (tmp_path / "looks").mkdir()
+    looks_path(tmp_path, "x").write_text(looks_text("x", looks))
+    problems = Problems()
+    assert read_looks(tmp_path, ["x"], problems) == {"x": looks}
+    assert not problems.found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("looks_of: y\nlooks: []\n", "E372 the looks at experiment"),
+        ("looks_of: x\nlooks: no\n", "E371 looks is a list of looks"),
+        ("looks_of: x\nlooks:\n  - {through: soon, progress: 0.5}\n", "E371 a look has through"),
+        (
+            "looks_of: x\nlooks:\n  - {through: 2026-03-09, progress: 0.5}\n  - {through: 2026-03-08, progress: 0.6}\n",
+            "E371 looks out of order: 2026-03-08 stands after 2026-03-09",
+        ),
+        (
+            "looks_of: x\nlooks:\n  - {through: 2026-03-08, progress: 1.0, final: yes}\n"
+            "  - {through: 2026-03-09, progress: 1.0}\n",
+            "E371 a look after the last one",
+        ),
+    ],
+)
+def test_a_file_of_looks_that_cannot_be_believed_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "looks").mkdir()
+    looks_path(tmp_path, "x").write_text(text)
+    problems = Problems()
+    assert read_looks(tmp_path, ["x"], problems) == {}
+    assert any(said in str(p) for p in problems.found), [str(p) for p in problems.found]
+
+
+def test_harm_is_told_while_a_fixed_plan_runs_and_decides_nothing(tmp_path: Path) -> None:
+    """A goal that loses nearly everything: the one-sided band, shared over goal and guardrail, says so on day 14."""
+    from abtest.stats.sequential import p_value_one_sided
+
+    result = abtest.run("x", write(tmp_path / "p", "{method: fixed}", "2026-03-15", effect=-0.95))
+    (line,) = [r for r in result.decision.rules if r.code == "watch"]
+    estimate, se = z_of(of(result))
+    wanted = p_value_one_sided(-estimate / se, optimal_kappa(0.05) * 0.5) < 0.025
+    assert wanted
+    assert (line.met, line.metrics) == (False, ("likes",))
+    assert result.decision.verdict == "keep_running"
+    assert "Getting worse beyond chance" in render_html(result)
+    calm = abtest.run("x", write(tmp_path / "q", "{method: fixed}", "2026-03-15", effect=0.0))
+    (line,) = [r for r in calm.decision.rules if r.code == "watch"]
+    assert (line.met, line.metrics) == (True, ("likes", "opens"))
+    over = abtest.run("x", write(tmp_path / "r", "{method: fixed}", "2026-04-02", effect=-0.95))
+    assert not [r for r in over.decision.rules if r.code == "watch"]
