@@ -117,7 +117,7 @@ def count_band(n: int, share: float, missed: float) -> tuple[int, int]:
     """The counts between which a binomial (n, share) one lies but for `missed` / 2 at most on each side.
 
     >>> count_band(512, 0.1, 0.01)
-    (35, 70)
+    (35, 69)
     """
     check_alpha(missed)
     at = np.arange(n + 1)
