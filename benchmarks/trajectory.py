@@ -19,8 +19,8 @@ import duckdb
 
 from abtest.analysis import run
 from abtest.analysis.arm_table import arms_by_variant
-from abtest.analysis.compare import always_valid
 from abtest.analysis.procedures import procedure_of
+from abtest.analysis.reading import always_valid
 from abtest.analysis.result import Result, Trajectory
 from abtest.analysis.trajectories import trajectories
 from abtest.language.model import Project
