@@ -10,7 +10,7 @@ from abtest.analysis.arms import Arm
 from abtest.analysis.dates import iso
 from abtest.analysis.decide import Clock
 from abtest.analysis.early import LookInfo, LooksInfo
-from abtest.analysis.looking import Looked, fraction_of, looked, schedules
+from abtest.analysis.plan_looks import Looked, fraction_of, looked, schedules
 from abtest.analysis.prepared import Prepared
 from abtest.analysis.reading import Setting, boundary
 from abtest.language.looks_model import Look

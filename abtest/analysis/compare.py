@@ -50,14 +50,17 @@ def compare(
         # A score such as NPS is an absolute number: 20 % more of 3 points says nothing.
         read = read.without_lift("score")
     believed = believed_of(read.fixed, plan, setting.prior(metric.name), control_value(control), metric.better, alpha)
-    if believed is not None and not setting.early:
+    # Read early, a bayesian plan is judged by the band like a fixed one, and tells its belief beside it.
+    by_belief = believed is not None and not setting.early
+    if believed is not None and by_belief:
         read = replace(read, shown=believed.inference, judged=believed.inference, p=None)
     fixed, shown, judged, p, band = read.fixed, read.shown, read.judged, read.p, read.band
     margin = None
     if use.role == "guardrail" and use.margin:
-        margin = _margin(metric, use.margin, judged, procedure)
-        if believed is not None and not setting.early:
+        if by_belief:
             margin = believed_margin(use.margin, judged, metric.better or "higher")
+        else:
+            margin = _margin(metric, use.margin, judged, procedure)
     return Comparison(
         variant=variant,
         status=fixed.status,
@@ -70,7 +73,7 @@ def compare(
         df=fixed.df,
         p_value=fixed.p_value if setting.early else p,
         p_adjusted=None,
-        state=state_of(metric, judged, 0.0 if believed is not None and not setting.early else p, plan.alpha),
+        state=state_of(metric, judged, 0.0 if by_belief else p, plan.alpha),
         margin=margin,
         always_valid=interval_of(band.relative) if band is not None else None,
         always_valid_absolute=interval_of(band.absolute) if band is not None else None,
@@ -80,7 +83,7 @@ def compare(
         equivalence=None
         if detect is None or metric.unit_of_value == "points"
         else inside(judged, detect)
-        if believed is not None and not setting.early
+        if by_belief
         else equivalence(procedure, judged, detect, plan.alpha),
         clustering=procedure.clustering,
         believed=None if believed is None else believed.told,

@@ -77,8 +77,7 @@ def _metric(now: MetricResult, earlier: Result) -> IterationMetric:
     if comparison is None or comparison.status != "ok":
         return IterationMetric(now.key, "same")
     values = {a.variant: a.value for a in then.arms}
-    early = earlier.plan.method == "fixed" and not earlier.experiment.reached_end
-    absolute, relative = _shown(comparison, early)
+    absolute, relative = _shown(comparison, earlier.early)
     label = comparison.margin.label if comparison.margin is not None else None
     return IterationMetric(
         now.key, "same", absolute, relative, comparison.state, values.get(earlier.experiment.baseline),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from abtest.analysis.looking import Schedule
+from abtest.analysis.plan_looks import Schedule
 from abtest.analysis.procedures import Procedure, with_lift
 from abtest.language.model import Plan
 from abtest.stats.bayes import FLAT, Prior

@@ -384,6 +384,20 @@ class Result:
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)
 
+    @property
+    def early(self) -> bool:
+        """A plan that decides at its end, or at its looks, read before: then only the always-valid band may be read."""
+        if self.experiment.reached_end or self.plan.method in ("sequential", "hybrid"):
+            return False
+        return self.plan.method != "group_sequential" or self.looks is None or not self.looks.planned
+
+    @property
+    def every_look(self) -> bool:
+        """What is shown holds at every look: what has no such band stays open."""
+        if self.plan.method in ("hybrid", "group_sequential"):
+            return not self.experiment.reached_end and not self.early
+        return self.plan.method == "sequential"
+
     def __repr__(self) -> str:
         metrics = ", ".join(m.key for m in self.metrics)
         return f"<Result of {self.experiment.id}: {self.decision.verdict} ({self.decision.reason}); metrics {metrics}>"

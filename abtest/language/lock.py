@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import date
 from pathlib import Path
 
+from abtest.language.kept import is_date, kept_files
 from abtest.language.lock_model import Lock, Pairs, PlannedMetric, PlanText
 from abtest.language.plan_text import FIXED, plan_digest
 from abtest.language.values import is_id
 from abtest.language.write_text import quoted_text
-from abtest.language.yaml import Map, Node, Text, read_yaml
+from abtest.language.yaml import Map, Node, Text
 from abtest.problems import Place, Problems, quoted
 
 FOLDER = "locks"
 FORMAT = 1
-MOST = 500
 
 _HEAD = """\
 # The plan of {name} as it stood at the first run. Commit this file and leave it as it is: what is changed
@@ -59,18 +58,8 @@ def _entries(pairs: Pairs, indent: str) -> list[str]:
 def read_locks(root: Path, experiments: Collection[str], problems: Problems) -> dict[str, Lock]:
     """The locks of a project, by experiment. A file that cannot be believed is a problem, never a lock."""
     found: dict[str, Lock] = {}
-    for path in sorted((root / FOLDER).glob("*.yml"))[:MOST]:
-        name = f"{FOLDER}/{path.name}"
-        if path.name.startswith("."):
-            continue
-        if path.stem not in experiments:
-            message = f"this is the lock of {quoted(path.stem)}, which is no experiment of this project"
-            problems.warn("W374", message, Place(name, 1, 1), "Rename it with its experiment, or delete it.")
-            continue
-        before = len(problems.errors)
-        tree = read_yaml(path, name, problems)
-        broken = tree is None or len(problems.errors) > before
-        lock = None if tree is None or broken else _lock(tree, name, path.stem, problems)
+    for experiment, name, tree in kept_files(root, FOLDER, experiments, "this is the lock of", problems):
+        lock = _lock(tree, name, experiment, problems)
         if lock is not None:
             found[lock.experiment] = lock
     return found
@@ -96,7 +85,7 @@ def _lock(tree: Map, name: str, experiment: str, problems: Problems) -> Lock | N
         return None
     look, plan, metrics = _said(tree, "first_look"), _pairs(tree.get("plan")), _metrics(tree.get("metrics"))
     wrong = [(f"a lock has no key {quoted(key.value)}", key.place) for key, _ in tree if key.value not in _KEYS]
-    if look is not None and not _is_date(look.value):
+    if look is not None and not is_date(look.value):
         wrong.append((f"first_look is a date such as 2026-04-05, not {quoted(look.value)}", look.place))
     for key, value in (("plan", plan), ("metrics", metrics)):
         if value is None:
@@ -118,13 +107,6 @@ def _lock(tree: Map, name: str, experiment: str, problems: Problems) -> Lock | N
 def _said(tree: Map, key: str) -> Text | None:
     node = tree.get(key)
     return node if isinstance(node, Text) else None
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def _pairs(node: Node | None) -> Pairs | None:

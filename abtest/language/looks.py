@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import date
 from pathlib import Path
 
+from abtest.language.kept import is_date, kept_files
 from abtest.language.looks_model import Look
 from abtest.language.values import is_id
-from abtest.language.yaml import Map, Node, Seq, Text, read_yaml
+from abtest.language.yaml import Map, Node, Seq, Text
 from abtest.problems import Place, Problems, quoted
 
 FOLDER = "looks"
-MOST = 500
 MOST_LOOKS = 4000
 _HEAD = """\
 # When the data of {name} were looked at, by the last date that was complete. `abtest run` adds a look when the data
@@ -44,20 +43,10 @@ def looks_text(experiment: str, looks: tuple[Look, ...]) -> str:
 def read_looks(root: Path, experiments: Collection[str], problems: Problems) -> dict[str, tuple[Look, ...]]:
     """The looks of a project, by experiment. A file that cannot be believed is a problem."""
     found: dict[str, tuple[Look, ...]] = {}
-    for path in sorted((root / FOLDER).glob("*.yml"))[:MOST]:
-        name = f"{FOLDER}/{path.name}"
-        if path.name.startswith("."):
-            continue
-        if path.stem not in experiments:
-            message = f"these are the looks at {quoted(path.stem)}, which is no experiment of this project"
-            problems.warn("W374", message, Place(name, 1, 1), "Rename it with its experiment, or delete it.")
-            continue
-        before = len(problems.errors)
-        tree = read_yaml(path, name, problems)
-        if tree is not None and len(problems.errors) == before:
-            looks = _looks(tree, name, path.stem, problems)
-            if looks is not None:
-                found[path.stem] = looks
+    for experiment, name, tree in kept_files(root, FOLDER, experiments, "these are the looks at", problems):
+        looks = _looks(tree, name, experiment, problems)
+        if looks is not None:
+            found[experiment] = looks
     return found
 
 
@@ -98,7 +87,7 @@ def _look(node: Node) -> Look | None:
     units = node.get("units")
     through, progress = texts.get("through", ""), texts.get("progress", "")
     counted = [(k.value, v.value) for k, v in units if isinstance(v, Text)] if isinstance(units, Map) else []
-    if not _is_date(through) or not re.fullmatch(r"[01]\.\d{1,6}", progress) or not 0 <= float(progress) <= 1:
+    if not is_date(through) or not re.fullmatch(r"[01]\.\d{1,6}", progress) or not 0 <= float(progress) <= 1:
         return None
     if any(not is_id(k) or not re.fullmatch(r"\d{1,12}", v) for k, v in counted):
         return None
@@ -108,10 +97,3 @@ def _look(node: Node) -> Look | None:
         return None
     final = texts.get("final", "no") in ("yes", "true")
     return Look(through, float(progress), tuple((k, int(v)) for k, v in counted), final)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False

@@ -14,11 +14,11 @@ from abtest.reports.evidence import Evidence as Evidence
 from abtest.reports.iterations import iterations_section
 from abtest.reports.labels import Chip
 from abtest.reports.limits import facts, limits
-from abtest.reports.looking import believed_section, looks_section
 from abtest.reports.looks import IN_PANELS, beside_table, equivalence_lead, selected_table
 from abtest.reports.moderators import moderator_leads, moderator_table
 from abtest.reports.numbers import decimals_for
 from abtest.reports.people import Panel, levels_section, parts_of, surveys_section
+from abtest.reports.plan_looks import believed_section, looks_section
 from abtest.reports.profile import profile_section
 from abtest.reports.questions import questions_section
 from abtest.reports.retention import retention_section

@@ -228,18 +228,11 @@ class Wording:
 
     @property
     def early(self) -> bool:
-        """A plan that decides at its end, or at its looks, read before: then only the always-valid band may be read."""
-        method, looks = self.result.plan.method, self.result.looks
-        if self.result.experiment.reached_end or method in ("sequential", "hybrid"):
-            return False
-        return method != "group_sequential" or looks is None or not looks.planned
+        return self.result.early
 
     @property
     def every_look(self) -> bool:
-        """What is shown holds at every look: what has no such band stays open."""
-        method = self.result.plan.method
-        reached = self.result.experiment.reached_end
-        return method == "sequential" or (method in ("hybrid", "group_sequential") and not reached and not self.early)
+        return self.result.every_look
 
     def level_of(self, role: str) -> str:
         """Guardrails have an error rate of their own, one-sided."""

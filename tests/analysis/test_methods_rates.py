@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from abtest.analysis.arms import Arm
-from abtest.analysis.looking import Schedule
+from abtest.analysis.plan_looks import Schedule
 from abtest.analysis.procedures import raw_procedure
 from abtest.analysis.reading import Setting, bound_of, read_now
 from abtest.language.model import Plan
