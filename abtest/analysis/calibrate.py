@@ -173,7 +173,7 @@ def _row(metric: Metric, use: MetricUse, estimator: str, trial: Trial, alpha: fl
     called = int((p < alpha).sum())
     low, high = exact_bounds(called, tested, t.CALIBRATION_P / many)
     _, _, too_many, too_few = error_rate(called, tested, alpha)
-    shape: Shape | None = "many" if low > alpha else "few" if high < alpha and not trial.conservative else None
+    shape: Shape | None = "many" if low > alpha else "few" if high < alpha else None
     rare = min(1.0, 2.0 * many * min(too_many, too_few))
     bins = np.histogram(p[np.isfinite(p)], BINS, (0.0, 1.0))[0]
     return Calibrated(

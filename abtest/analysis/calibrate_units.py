@@ -40,15 +40,14 @@ _ADJUSTED = ("cuped", "lin", "lin_hc2")
 
 @dataclass(frozen=True)
 class Trial:
-    """`p_values`, NaN where a split had no test; or the `reason` why there are none. `conservative`: the test may call
-    less than alpha by its nature. `why_not`: the reason of most splits without a test."""
+    """`p_values`, NaN where a split had no test; or the `reason` why there are none. `why_not`: the reason of most splits
+    without a test."""
 
     method: str | None
     units: int
     p_values: Array
     covered: float | None = None
     reason: str | None = None
-    conservative: bool = False
     why_not: str | None = None
 
 
