@@ -37,6 +37,15 @@ class Arm:
     clustered: bool = False
 
 
+def value_of(arm: Arm) -> float | None:
+    """The mean, rate or ratio of the units that count, or the quantile; None without any."""
+    if arm.quantile is not None:
+        return arm.quantile.value
+    if arm.pair is not None:
+        return arm.pair.x.mean / arm.pair.y.mean if arm.pair.y.mean else None
+    return None if arm.moments is None else arm.moments.mean
+
+
 def arm_of(sums: ArmSums) -> Arm:
     """The arm in rational arithmetic, correctly rounded at the end."""
     arm = Arm(sums.exposed, sums.used, sums.immature, sums.missing, sums.capped)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from abtest.analysis.adjusting import Adjusting
-from abtest.analysis.arms import Arm
+from abtest.analysis.arms import Arm, value_of
 from abtest.analysis.believed import believed_margin, believed_of
 from abtest.analysis.interval import interval_of
 from abtest.analysis.procedures import Procedure, procedure_of, raw_procedure
@@ -49,7 +49,7 @@ def compare(
     if metric.unit_of_value == "points":
         # A score such as NPS is an absolute number: 20 % more of 3 points says nothing.
         read = read.without_lift("score")
-    believed = believed_of(read.fixed, plan, setting.prior(metric.name), control_value(control), metric.better, alpha)
+    believed = believed_of(read.fixed, plan, setting.prior(metric.name), value_of(control), metric.better, alpha)
     # Read early, a bayesian plan is judged by the band like a fixed one, and tells its belief beside it.
     by_belief = believed is not None and not setting.early
     if believed is not None and by_belief:
@@ -88,11 +88,6 @@ def compare(
         clustering=procedure.clustering,
         believed=None if believed is None else believed.told,
     )
-
-
-def control_value(control: Arm) -> float | None:
-    """The value of the baseline, where it has one."""
-    return arm_value("", control).value
 
 
 def inside(judged: Inference, detect: float) -> Equivalence | None:
@@ -162,17 +157,15 @@ def _margin(metric: Metric, margin: Margin, inference: Inference, procedure: Pro
 
 
 def arm_value(variant: str, arm: Arm) -> ArmValue:
-    value = deviation = total = None
-    if arm.quantile is not None:
-        value = arm.quantile.value
-    elif arm.pair is not None:
-        value = arm.pair.x.mean / arm.pair.y.mean if arm.pair.y.mean else None
+    deviation = total = None
+    if arm.quantile is None and arm.pair is not None:
         total = arm.pair.x.total
-    elif arm.moments is not None:
-        value = arm.moments.mean
+    elif arm.quantile is None and arm.moments is not None:
         total = arm.moments.total
         deviation = arm.moments.variance**0.5 if arm.moments.n > 1 else None
-    return ArmValue(variant, arm.exposed, arm.used, arm.immature, arm.missing, value, deviation, total, arm.capped)
+    return ArmValue(
+        variant, arm.exposed, arm.used, arm.immature, arm.missing, value_of(arm), deviation, total, arm.capped
+    )
 
 
 def flat(comparison: Comparison) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
-from abtest.analysis.arms import Arm
+from abtest.analysis.arms import Arm, value_of
 from abtest.analysis.interval import Interval, interval_of
 from abtest.analysis.past_model import Came, Stability
 from abtest.analysis.states import Overlap, Pairs
-from abtest.stats.distributions import critical_value
 from abtest.stats.moments import Counts
 from abtest.stats.power import Noise, detectable
 from abtest.stats.proportions import score, wilson
 from abtest.stats.ratios import ratio_arm
+from abtest.stats.tradeoff import fisher_interval
 
 
 def share(part: int, whole: int, alpha: float = 0.05) -> Interval:
@@ -43,28 +41,14 @@ def stability(found: Pairs, min_cell: int) -> Stability | None:
 
 
 def correlation(r: float, n: int, alpha: float = 0.05) -> Interval:
-    """A correlation with Fisher's interval tanh(atanh r +- z / sqrt(n - 3)) (Fisher 1921); open below four units.
-
-    >>> found = correlation(0.5, 103)
-    >>> round(found.low or 0, 4), round(found.high or 0, 4)
-    (0.3393, 0.6323)
-    """
-    r = max(-1.0, min(1.0, r))
-    if n < 4:
-        return Interval(r, None, None)
-    if abs(r) == 1.0:
-        return Interval(r, r, r)
-    half = critical_value(alpha) / math.sqrt(n - 3)
-    return Interval(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
+    """A correlation with Fisher's interval."""
+    found = fisher_interval(r, n, alpha=alpha)
+    return Interval(found.estimate, found.low, found.high)
 
 
 def mean_of(arm: Arm) -> float | None:
-    """The value of a metric over everyone; of a ratio the quotient of the sums."""
-    if arm.quantile is not None:
-        return None
-    if arm.pair is not None:
-        return None if arm.pair.y.mean == 0.0 else arm.pair.x.mean / arm.pair.y.mean
-    return None if arm.moments is None else arm.moments.mean
+    """The value of a metric over everyone; a quantile is none."""
+    return None if arm.quantile is not None else value_of(arm)
 
 
 def variance_of(arm: Arm) -> float | None:

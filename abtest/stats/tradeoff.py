@@ -386,3 +386,21 @@ def _phi_interval(table: EngagedBuyers, phi: float, quantile: float) -> Estimate
     half = quantile * se / ((1.0 - phi) * (1.0 + phi))
     centre = math.atanh(phi)
     return Estimate(phi, math.tanh(centre - half), math.tanh(centre + half), se)
+
+
+def fisher_interval(r: float, n: int, *, alpha: float = 0.05) -> Estimate:
+    """A correlation of `n` units with the interval tanh(atanh r -+ z / sqrt(n - 3)) (Fisher 1921).
+
+    Open below four units; at -1 or 1 it is that point. `r` beyond them by rounding is taken as them.
+
+    >>> found = fisher_interval(0.5, 103)
+    >>> round(found.low or 0, 4), round(found.high or 0, 4)
+    (0.3393, 0.6323)
+    """
+    r = max(-1.0, min(1.0, r))
+    if n < 4:
+        return Estimate(r)
+    if abs(r) == 1.0:
+        return Estimate(r, r, r)
+    half = critical_value(alpha) / math.sqrt(n - 3)
+    return Estimate(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))

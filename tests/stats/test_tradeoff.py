@@ -18,6 +18,7 @@ from abtest.stats.tradeoff import (
     compare_associations,
     ellipse,
     exchange_rate,
+    fisher_interval,
     joint_effect,
     quadrant,
     utility,
@@ -329,3 +330,11 @@ def test_moments_make_a_valid_joint_effect(n: int, m: int, rho: float) -> None:
     joint = joint_effect(t, c)
     assert joint is not None
     assert joint.correlation == pytest.approx(rho)
+
+
+@given(st.integers(4, 60), st.integers(0, 10_000), st.floats(0.01, 0.4))
+def test_the_interval_of_a_correlation_is_scipys(n: int, seed: int, alpha: float) -> None:
+    x, y = np.random.default_rng(seed).normal(size=(2, n))
+    known = scipy.stats.pearsonr(x, y)
+    found = fisher_interval(float(known.statistic), n, alpha=alpha)
+    assert (found.low, found.high) == pytest.approx(known.confidence_interval(1.0 - alpha), rel=1e-9, abs=1e-12)
