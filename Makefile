@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/abtest demo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser" --numprocesses auto --dist loadfile
 	@echo "left out: the tests marked 'browser' (make test-browser runs them)"
 
 test-browser: $(READY)

@@ -1,5 +1,4 @@
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -339,9 +338,7 @@ def test_a_small_arm_beside_trillions() -> None:
 def test_ten_thousand_levels() -> None:
     random = np.random.default_rng(41)
     t, c = (categories_of(random.logistic(shift, 1.0, 5000)) for shift in (0.3, 0.0))
-    begin = time.perf_counter()
     found = proportional_odds(t, c)
-    assert time.perf_counter() - begin < 5.0
     # The data are from the model with a log ratio of .3, for which the information is close to n / 6 (McCullagh 1980).
     log_ratio, se, *_ = of(found)
     assert se == pytest.approx(math.sqrt(6 / 5000), rel=0.02)
