@@ -89,7 +89,9 @@ def test_a_later_change_is_told_and_stamped_on_its_metric(folder: Path) -> None:
             "change_1": "definition of watch_time: over: first 7 days -> first 6 days",
         },
     )
-    assert "Changes of the plan: One thing was changed after the first look (data through 7 January 2026)" in done.out
+    assert "Changes of the plan: One thing was changed after the first look (data through 7 January 2026)" in " ".join(
+        done.out.split()
+    )
     assert "**Watch time (changed after the start)**" in (folder / "out/player_v2/summary.md").read_text("utf-8")
     assert "changed after the start" in (folder / "out/player_v2/report.html").read_text("utf-8")
 
