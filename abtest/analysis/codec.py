@@ -48,6 +48,7 @@ ASIDE = frozenset(
         "retention",
         "trajectory",
         "across",
+        "robustness",
     }
 )
 """Fields that most comparisons do not have: left out of the JSON where they hold their default."""

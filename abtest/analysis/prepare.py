@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from abtest.analysis.covariates import attribute_columns, find_covariates, with_history
+from abtest.analysis.covariates import attribute_columns, with_history
 from abtest.analysis.dates import iso
+from abtest.analysis.hidden import hidden_of
 from abtest.analysis.prepared import Prepared as Prepared
 from abtest.analysis.result import SourceInfo
 from abtest.analysis.seen import events_seen, undeclared_variants
@@ -14,13 +15,8 @@ from abtest.language.conditions import Attribute, RowTest, Where
 from abtest.language.model import Column, Experiment, Metric, Project, Source
 from abtest.language.parts import parts_of
 from abtest.language.read_sources import ROW_NUMBER
-from abtest.language.resolve_beside import trigger_metric
-from abtest.metrics.covariates import BEFORE, Covariate, NotAdjusted
-from abtest.metrics.halves import Halves, halves_of
-from abtest.metrics.movement import has_movement, movement_metrics
-from abtest.metrics.needs import among_metric, bound_events, for_unit, needs_of, segment_metrics
-from abtest.metrics.returns import returns_of
-from abtest.metrics.value_counts import raw_answer
+from abtest.metrics.covariates import BEFORE
+from abtest.metrics.needs import bound_events, for_unit, needs_of
 from abtest.problems import data_error, quoted
 from abtest.sources.clusters import COLUMN as CLUSTER
 from abtest.sources.clusters import Clustered, assign_clusters
@@ -50,14 +46,16 @@ def prepare(
     metrics: tuple[Metric, ...] | None = None,
     detail: bool = False,
     strict: bool = True,
+    nearby: bool = False,
 ) -> Prepared:
     """Read everything that the experiment (or only `metrics`) needs, exposures first. `detail` keeps instants of rows;
-    without `strict`, a variant without units or a log without exposed units is no problem.
+    without `strict`, a variant without units or a log without exposed units is no problem. `nearby`: also what is close
+    to the definitions of goals.
 
     Raises UserError (exit 3) for unusable data.
     """
     wanted = metrics_of(project, experiment) if metrics is None else metrics
-    return _Reader(engine, project, experiment, wanted, progress, detail, strict, metrics is None).run()
+    return _Reader(engine, project, experiment, wanted, progress, detail, strict, metrics is None, nearby).run()
 
 
 class _Reader:
@@ -70,7 +68,8 @@ class _Reader:
         progress: Progress,
         detail: bool,
         strict: bool,
-        adjusted: bool,
+        whole: bool,
+        nearby: bool,
     ) -> None:
         self.detail, self.strict = detail, strict
         self.engine, self.project, self.experiment, self.metrics, self.progress = (
@@ -84,35 +83,15 @@ class _Reader:
         self.seen: dict[str, int] = {}
         self.notices: list[str] = []
         self.infos: dict[str, SourceInfo] = {}
-        among = tuple(h for h in (among_metric(m) for m in metrics) if h is not None)
-        splits = tuple(h for s in experiment.segments for h in segment_metrics(s, project.groups, project.surveys))
-        self.covariates: dict[str, tuple[Covariate, ...]] = {}
-        self.unadjusted: dict[str, NotAdjusted] = {}
-        if adjusted:
-            self.covariates, self.unadjusted = find_covariates(metrics, project, experiment)
-        before = (c.metric for found in self.covariates.values() for c in found if c.metric is not None)
-        raw = (r for r in (raw_answer(m) for m in metrics) if r is not None) if adjusted else ()
-        trigger = (trigger_metric(experiment.trigger),) if experiment.trigger is not None and adjusted else ()
-        moved = self._moved() if adjusted else ()
-        self.halves = _halves(metrics, experiment) if adjusted else {}
-        halves = (m for h in self.halves.values() for m in (h.early, h.late))
-        self.returns = returns_of(metrics) if adjusted else ()
-        days = (m for one in self.returns for _, m in one.days)
-        self.hidden = (*among, *splits, *trigger, *dict.fromkeys(before), *raw, *moved, *halves, *days)
+        came = hidden_of(project, experiment, metrics, whole, nearby)
+        self.hidden, self.covariates, self.unadjusted = came.metrics, dict(came.covariates), dict(came.unadjusted)
+        self.came = came
         every = (*metrics, *self.hidden)
         self.events, self.logs = bound_events(every, project.events, project.sources, experiment.unit)
         self.needs = {name_: needs_of(every, self.events, log, detail) for name_, log in self.logs.items()}
         self.tests = self._tests()
         self.columns = list(dict.fromkeys(c for m in every for c in _columns_of(m)))
         self.last_day = day_number(experiment.as_of) if experiment.as_of is not None else None
-
-    def _moved(self) -> tuple[Metric, ...]:
-        """Where units stood before exposure and after, for metrics of a whole group. Clusters have no test of it."""
-        if self.experiment.cluster is not None:
-            return ()
-        groups, surveys = self.project.groups, self.project.surveys
-        wanted = ((m, groups[m.group.group]) for m in self.metrics if m.group is not None and has_movement(m))
-        return tuple(h for m, group in wanted for h in movement_metrics(m, group, surveys))
 
     def run(self) -> Prepared:
         experiment = self.experiment
@@ -155,8 +134,9 @@ class _Reader:
             self.unadjusted,
             attributes,
             clusters,
-            self.halves,
-            self.returns,
+            self.came.halves,
+            self.came.returns,
+            self.came.nearby,
         )
 
     def _with_history(self, exposed: Exposed, logs: Mapping[str, Log]) -> tuple[Metric, ...]:
@@ -426,15 +406,6 @@ class _Reader:
         self.infos[source.name] = SourceInfo(
             source.name, source.kind, raw.files.names, raw.rows, fingerprint, iso(first), iso(last)
         )
-
-
-def _halves(metrics: Iterable[Metric], experiment: Experiment) -> dict[str, Halves]:
-    """Of goals and guardrails that have some; where clusters were randomised, units cannot be compared."""
-    deciding = {u.name for u in experiment.metrics if u.role in ("goal", "guardrail")}
-    if experiment.cluster is not None:
-        return {}
-    found = ((m.name, halves_of(m)) for m in metrics if m.name in deciding)
-    return {name_: halves for name_, halves in found if halves is not None}
 
 
 def _columns_of(metric: Metric) -> Iterable[Column]:

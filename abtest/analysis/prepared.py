@@ -13,6 +13,7 @@ from abtest.language.model import Column, Event, Group, Metric, Segment
 from abtest.metrics.covariates import Covariate, NotAdjusted
 from abtest.metrics.halves import Halves
 from abtest.metrics.labels import label_segments
+from abtest.metrics.nearby import Nearby
 from abtest.metrics.plan import Extent, Plan, make_plan
 from abtest.metrics.returns import Returns
 from abtest.metrics.units import Inputs, Values, unit_values
@@ -51,6 +52,7 @@ class Prepared:
     clusters: Clustered | None = None
     halves: Mapping[str, Halves] = field(default_factory=dict)
     returns: tuple[Returns, ...] = ()
+    nearby: tuple[Nearby, ...] = ()
 
     def plan(self, zone: str) -> Plan:
         extents = {n: Extent(log.first, log.last_complete) for n, log in self.logs.items()}
@@ -61,8 +63,9 @@ class Prepared:
         """What the metrics are computed from."""
         hidden = {h.name for h in self.hidden}
         pre = {m.name: f"among of {m.name}" for m in self.metrics if f"among of {m.name}" in hidden}
-        # The other days of a retention are about the units that it is about.
+        # The other days of a retention, and what is close to a goal, are about the units that it is about.
         like = {h.name: one.asked[0].name for one in self.returns for _, h in one.days}
+        like |= {c.metric.name: one.goal.name for one in self.nearby for c in one.cells}
         pre |= {h: pre[name] for h, name in like.items() if name in pre}
         among = {**self.among, **{h: self.among[name] for h, name in like.items() if name in self.among}}
         return Inputs(

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from abtest.analysis.beside import DriverResult, ModeratorResult, Retention, Triggered, Value
+from abtest.analysis.comparison import ArmValue as ArmValue
+from abtest.analysis.comparison import Comparison as Comparison
+from abtest.analysis.comparison import GuardrailLabel as GuardrailLabel
+from abtest.analysis.comparison import MarginResult as MarginResult
+from abtest.analysis.comparison import State as State
 from abtest.analysis.early import Believed as Believed
 from abtest.analysis.early import LookInfo as LookInfo
 from abtest.analysis.early import LooksInfo as LooksInfo
@@ -31,6 +36,8 @@ from abtest.analysis.effects import Unadjusted as Unadjusted
 from abtest.analysis.interval import Interval as Interval
 from abtest.analysis.lineage import Across, Iteration
 from abtest.analysis.projections import TargetResult
+from abtest.analysis.robustness import NearbyCell as NearbyCell
+from abtest.analysis.robustness import Robustness as Robustness
 from abtest.analysis.trajectory import DayPoint as DayPoint
 from abtest.analysis.trajectory import NoTrajectory as NoTrajectory
 from abtest.analysis.trajectory import Trajectory as Trajectory
@@ -45,73 +52,8 @@ Correction = Literal["holm", "hochberg", "bonferroni", "dunnett", "bh", "by", "n
 Verdict = Literal["ship", "dont_ship", "keep_running", "dont_decide"]
 Role = Literal["goal", "guardrail", "secondary", "explore", "part"]
 Better = Literal["higher", "lower"]
-State = Literal["better", "worse", "unclear", "flat", "no_test"]
-GuardrailLabel = Literal["held", "held_but_worse", "not_shown", "worse_not_shown", "broken", "no_test"]
 HealthLevel = Literal["pass", "note", "fail", "not_run"]
 Number = int | float
-
-
-@dataclass(frozen=True)
-class MarginResult:
-    """A guardrail against its margin; `effect` is in units of the margin, right is better, -1 is the margin itself."""
-
-    kind: Literal["relative", "absolute"]
-    size: float
-    effect: Interval | None
-    p_value: float | None
-    label: GuardrailLabel
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One treatment against the baseline for one metric.
-
-    `state` is judged from `p_adjusted` (where the plan corrects) and the interval, in the direction of `better`.
-    `always_valid` is the relative band that stays valid at every look (absolute when the lift is undefined).
-    `adjustment` is there when the effect was adjusted, else `unadjusted` says why not. `scale` is not "value" for tests
-    that do not compare values. `equivalence`: is it shown to be smaller than the change worth acting on? `selected`: the
-    wider intervals of what a false discovery rate picked out (Benjamini & Yekutieli 2005). `clustering`: where
-    whole clusters were randomised.
-    """
-
-    variant: str
-    status: Literal["ok", "no_test"]
-    reason: str | None
-    method: str
-    absolute: Interval | None
-    relative: Interval | None
-    relative_reason: str | None
-    statistic: float | None
-    df: float | None
-    p_value: float | None
-    p_adjusted: float | None
-    state: State
-    margin: MarginResult | None = None
-    always_valid: Interval | None = None
-    always_valid_absolute: Interval | None = None
-    adjustment: Adjustment | None = None
-    unadjusted: Unadjusted | None = None
-    scale: Scale = "value"
-    equivalence: Equivalence | None = None
-    selected: Interval | None = None
-    selected_absolute: Interval | None = None
-    clustering: Clustering | None = None
-    believed: Believed | None = None
-
-
-@dataclass(frozen=True)
-class ArmValue:
-    """One metric in one variant: exposed = used + immature + missing. `value` is the mean, rate or ratio of `used`."""
-
-    variant: str
-    exposed: int
-    used: int
-    immature: int
-    missing: int
-    value: float | None
-    standard_deviation: float | None = None
-    total: float | None = None
-    capped: int | None = None
 
 
 @dataclass(frozen=True)
@@ -380,6 +322,7 @@ class Result:
     looks: LooksInfo | None = None
     retention: tuple[Retention, ...] = ()
     across: tuple[Across, ...] = ()
+    robustness: tuple[Robustness, ...] = ()
 
     def with_role(self, role: Role) -> tuple[MetricResult, ...]:
         return tuple(m for m in self.metrics if m.role == role)

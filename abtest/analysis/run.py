@@ -39,6 +39,7 @@ from abtest.analysis.result import (
     Unadjusted,
 )
 from abtest.analysis.returns import retention_of
+from abtest.analysis.robust import robustness_of
 from abtest.analysis.segments import split_goals
 from abtest.analysis.sharing import engine_of
 from abtest.analysis.stamped import drift_of
@@ -84,9 +85,10 @@ def analyse(
 ) -> Result:
     """The result of one experiment. Raises UserError (exit 3) when the data cannot be used.
 
-    The `iterations` before it are computed too; results that are there already come as `earlier`, by id. `stamp`: the plan
-    that the caller is about to stamp, where the project holds no lock of it yet. Several experiments of a project can
-    share an open `engine` (`engine_of`), so that logs are read once; else each has its own.
+    The `iterations` before it and the definitions close to its goals are computed too; results that are there already come as
+    `earlier`, by id. `stamp`: the plan that the caller is about to stamp, where the project holds no lock of it yet.
+    Several experiments of a project can share an open `engine` (`engine_of`), so that logs are read once; else each has
+    its own. Without `iterations` neither is computed.
 
     `notice` gets what only a person at the files needs, such as the line number of a broken row; the result itself
     does not depend on the order of rows.
@@ -100,7 +102,7 @@ def analyse(
             return analyse(project, before, options=options, progress=step, engine=shared, iterations=False)
 
         priors = priors_of(project, experiment, earlier or {}, compute)
-        result = _Run(shared, project, experiment, options, progress, notice, stamp, priors).result()
+        result = _Run(shared, project, experiment, options, progress, notice, stamp, priors, iterations).result()
         if not iterations:
             return result
         before = iterations_of(project, experiment, result.metrics, earlier or {}, compute)
@@ -118,7 +120,9 @@ class _Run:
         notice: Progress,
         stamp: Lock | None,
         priors: Priors,
+        nearby: bool,
     ) -> None:
+        self.nearby = nearby
         self.engine, self.project, self.experiment = engine, project, experiment
         self.options, self.progress, self.notice = options, progress, notice
         self.metrics: tuple[Metric, ...] = metrics_of(project, experiment)
@@ -130,7 +134,7 @@ class _Run:
         self.priors = priors
 
     def result(self) -> Result:
-        found = prepare(self.engine, self.project, self.experiment, self.progress)
+        found = prepare(self.engine, self.project, self.experiment, self.progress, nearby=self.nearby)
         for line in found.notices:
             self.notice(line)
         plan = found.plan(self.project.timezone)
@@ -224,6 +228,9 @@ class _Run:
             looks=told_looks(self.experiment, standing),
             retention=retention_of(
                 *shared[:3], found.returns, grid, setting, plan, last_exposure, self.project.min_cell
+            ),
+            robustness=robustness_of(
+                *shared[:3], found.nearby, self.covariates, grid, binary, setting, by_variant, self.project.min_cell
             ),
         )
 

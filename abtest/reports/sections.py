@@ -22,6 +22,7 @@ from abtest.reports.plan_looks import believed_section, looks_section
 from abtest.reports.profile import profile_section
 from abtest.reports.questions import questions_section
 from abtest.reports.retention import retention_section
+from abtest.reports.robustness import robustness_section
 from abtest.reports.svg import Mark, forest_scale, mark, ticks
 from abtest.reports.tables import (
     Axis,
@@ -105,6 +106,7 @@ def build_page(w: Wording) -> Page:
             "secondary": _secondary,
             "guardrails": _guardrails,
             "believed": believed_section,
+            "robustness": robustness_section,
             "looks": looks_section,
             "explore": _explore,
             "parts": _parts,
