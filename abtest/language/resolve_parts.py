@@ -112,7 +112,7 @@ def check_names(
     tables: Problems,
 ) -> bool:
     """Starting point, steps, units and adjustment name what exists; False after reporting what does not."""
-    before = len(problems.found) + len(tables.found)
+    before = len(problems.errors) + len(tables.errors)
     if metric.starting_at is not None and (metric.starting_at not in events or "." in metric.starting_at):
         hint = did_you_mean(metric.starting_at, declared(events))
         problems.error("E201", f"no event {quoted(metric.starting_at)}", metric.at("starting_at"), hint)
@@ -142,7 +142,7 @@ def check_names(
     if metric.use is not None and metric.use not in metrics and metric.use not in broken_metrics:
         hint = did_you_mean(metric.use, metrics, "Metrics")
         problems.error("E204", f"use of {metric.name}: no metric {quoted(metric.use)}", metric.at("use"), hint)
-    return len(problems.found) + len(tables.found) == before
+    return len(problems.errors) + len(tables.errors) == before
 
 
 def declared(events: Mapping[str, Event]) -> dict[str, Event]:

@@ -313,3 +313,13 @@ def test_reading_a_project_needs_no_engine() -> None:
 def test_the_projects_that_ship_are_good(folder: str) -> None:
     _, problems = read_project(ROOT / folder)
     assert said(problems) == ""
+
+
+@pytest.mark.parametrize("key", ["adjust: [shop.paid]", "among: paid > 3"])
+def test_a_warning_loses_no_metric(tmp_path: Path, key: str) -> None:
+    """Whether `shop` is known before the exposure is asked, and the metric is there all the same."""
+    metrics = METRICS.replace("    better: higher\n", f"    better: higher\n    {key}\n")
+    project, problems = read(tmp_path, {**FILES, "metrics/all.yml": metrics})
+    assert [p.code for p in problems.errors] == []
+    assert "W314" in [p.code for p in problems.warnings]
+    assert [u.name for u in project.experiments["ranker_v3"].metrics] == ["engaged_weeks", "revenue"]
