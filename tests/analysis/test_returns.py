@@ -14,7 +14,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 import abtest
-from abtest.analysis import prepare
+from abtest.analysis import hidden
 from abtest.analysis.beside import Retention, ReturnDay
 from abtest.analysis.result import Result
 from abtest.metrics.returns import DAYS, returns_of
@@ -185,12 +185,12 @@ def test_read_early_there_are_bands_only(tmp_path: Path) -> None:
 
 
 def test_the_rows_of_logs_are_counted_as_without_the_other_days(folder: Path, result: Result) -> None:
-    kept = prepare.returns_of
+    kept = hidden.returns_of
     try:
-        prepare.returns_of = lambda metrics: ()  # type: ignore[assignment]
+        hidden.returns_of = lambda metrics: ()  # type: ignore[assignment]
         plain = abtest.run("kinds", folder)
     finally:
-        prepare.returns_of = kept
+        hidden.returns_of = kept
     assert replace(result, retention=()) == plain
 
 
