@@ -201,5 +201,5 @@ def _nobody(past: Experiment, found: Prepared) -> Exception:
     return data_error(
         "E521",
         f"there is no history: source {quoted(log)} shows no {past.unit}{asked}{reach}",
-        "A plan needs some weeks of log from before the experiment; give dates that the log covers.",
+        "The past is read from some weeks of log, before the experiment if there is one; give dates that the log covers.",
     )

@@ -8,7 +8,7 @@ the run that writes it and the next one on the same data say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abtest.language.looks_model import Look
 from abtest.language.model import Experiment
@@ -57,8 +57,10 @@ def looked(
     fraction = fraction_of(experiment, now)
     same = next((look for look in kept if look.through == through), None)
     if same is not None:
-        before = tuple(look for look in kept if look.through <= through)
-        return Looked(before, True, fraction_of(experiment, same), _next(experiment, before))
+        # What the file lacks (a metric that came, or got its name, after the look) this run has counted on the same data.
+        full = replace(same, units=tuple(sorted({**units, **dict(same.units)}.items())))
+        before = (*(look for look in kept if look.through < through), full)
+        return Looked(before, True, fraction_of(experiment, full), _next(experiment, before))
     if kept and kept[-1].final and through > kept[-1].through:
         return Looked(kept, True, 1.0, None)
     if experiment.plan.method != "group_sequential":

@@ -150,6 +150,19 @@ def test_running_again_on_the_same_data_is_the_same_look(tmp_path: Path) -> None
     assert (folder / "out/x/report.html").read_bytes() == made
 
 
+def test_a_metric_that_the_kept_look_does_not_name_is_counted_by_this_run(tmp_path: Path) -> None:
+    """A goal that was renamed after a look has, on the same data, the units that this run counts."""
+    plan = "{method: group_sequential, looks: [50%, 100%]}"
+    folder = write(tmp_path / "p", plan)
+    run(folder)
+    before = abtest.run("x", folder)
+    file = looks_path(folder, "x")
+    file.write_text(file.read_text("utf-8").replace("likes:", "hearts:"), "utf-8")
+    after = abtest.run("x", folder)
+    assert of(after) == of(before)
+    assert of(after).absolute is not None
+
+
 def test_looks_out_of_order_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "p", "{method: group_sequential, looks: 4}", "2026-03-15")
     run(folder)
