@@ -29,7 +29,7 @@ MOST_UNITS = 1_000_000
 """Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
 _LEVELS = 2**16 - 1
 _CHUNK = 512
-_BLOCK = 8 * _CHUNK
+_BLOCK = 16 * _CHUNK
 """Units per matrix product: small ones cost threads more to share out than to compute."""
 
 
