@@ -112,13 +112,5 @@ def _few(here: Arm, last: Arm, min_cell: int) -> bool:
         yes, no = here.counts.successes, here.counts.n - here.counts.successes
         if 0 < yes < min_cell or 0 < no < min_cell:
             return True
-    total, before = _total(here), _total(last)
+    total, before = arm_value("", here).total, arm_value("", last).total
     return total is not None and before is not None and 0 < abs(total - before) < min_cell
-
-
-def _total(arm: Arm) -> float | None:
-    if arm.counts is not None:
-        return float(arm.counts.successes)
-    if arm.pair is not None:
-        return arm.pair.x.total
-    return None if arm.moments is None else arm.moments.total
