@@ -141,7 +141,7 @@ def calibrate(
     alpha = experiment.plan.alpha
     many = max(1, sum(trial.reason is None for trial in trials))
     rows = tuple(
-        _row(metric, uses[metric.name], estimator_of(metric, arms[metric.name]), trial, alpha, many)
+        row_of(metric, uses[metric.name], estimator_of(metric, arms[metric.name]), trial, alpha, many)
         for metric, trial in zip(metrics, trials, strict=True)
     )
     if not any(r.status != "no_test" for r in rows):
@@ -161,7 +161,8 @@ def seed_of(experiment: str) -> int:
     return int.from_bytes(hashlib.sha256(experiment.encode()).digest()[:8], "big")
 
 
-def _row(metric: Metric, use: MetricUse, estimator: str, trial: Trial, alpha: float, many: int) -> Calibrated:
+def row_of(metric: Metric, use: MetricUse, estimator: str, trial: Trial, alpha: float, many: int) -> Calibrated:
+    """What the splits of one metric say, of `many` that are tried."""
     own = (metric.name, metric.title, use.role, estimator)
     reason = trial.reason
     p = np.asarray(trial.p_values)

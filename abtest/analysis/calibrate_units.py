@@ -28,7 +28,9 @@ from abtest.stats.matrix import MomentMatrix, matrix_of
 from abtest.stats.moments import Counts, Moments, PairMoments, moments_of, pair_of
 from abtest.stats.order_statistics import bootstrap_ranks
 from abtest.stats.quantiles import quantile_of
-from abtest.stats.rerandomise import MOST_UNITS, Kind, UnitColumn, p_values, split_labels, split_sums, whole_numbers
+from abtest.stats.rerandomise import Kind, UnitColumn, p_values, split_sums
+from abtest.stats.splits import split_labels
+from abtest.stats.whole import MOST_UNITS, WholeColumns, whole_numbers
 
 Array = NDArray[np.float64]
 WORK = 20_000_000
@@ -289,28 +291,22 @@ def _matrices(
     columns: Sequence[Array], counts: NDArray[np.bool_], share: float, splits: int, seed: int
 ) -> list[tuple[MomentMatrix, MomentMatrix]]:
     """The moments of both arms in each split, from exact sums of products of whole numbers."""
-    made = [whole_numbers(c) for c in columns]
-    k = len(made)
-    pairs = [(i, j) for i in range(k) for j in range(i, k)]
-
-    def placed(column: Array) -> Array:
-        everyone = np.zeros(len(counts))
+    placed = []
+    for column in columns:
+        everyone = np.full(len(counts), math.nan)
         everyone[counts] = column
-        return everyone
-
-    asked = [counts.astype(np.float64), *(placed(q) for q, _, _ in made)]
-    asked += [placed(made[i][0] * made[j][0]) for i, j in pairs]
-    total, treated = split_sums(asked, share, splits=splits, seed=seed)
-    low, step = (np.array([m[at] for m in made]) for at in (1, 2))
+        placed.append(whole_numbers(everyone))
+    whole = WholeColumns()
+    at = whole.moments_of(counts, [q for q, _, _ in placed])
+    total, treated = split_sums(whole, at, share, splits=splits, seed=seed)
+    low, step = (np.array([p[i] for p in placed]) for i in (1, 2))
 
     def matrix(sums: Array) -> MomentMatrix:
-        n, first = sums[0], sums[1 : k + 1]
-        cross = np.zeros((k, k))
-        for at, (i, j) in enumerate(pairs):
-            cross[i, j] = cross[j, i] = step[i] * step[j] * (sums[k + 1 + at] - first[i] * first[j] / n)
+        n, first = sums[at.n], sums[list(at.first)]
+        cross = np.outer(step, step) * (sums[np.array(at.products)] - np.outer(first, first) / n)
         return MomentMatrix(int(n), tuple((low + step * first / n).tolist()), tuple(tuple(r) for r in cross.tolist()))
 
-    return [(matrix(one), matrix(total - one)) for one in treated if 1 < one[0] < total[0] - 1]
+    return [(matrix(one), matrix(total - one)) for one in treated if 1 < one[at.n] < total[at.n] - 1]
 
 
 def _arm(matrix: MomentMatrix, entries: Sequence[Entry], ratio: bool, yes: bool, rows: Array | None = None) -> Arm:

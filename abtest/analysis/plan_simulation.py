@@ -23,8 +23,9 @@ from abtest.metrics.crossed import Entry
 from abtest.sources.engine import Engine
 from abtest.stats.distributions import critical_value
 from abtest.stats.power import power_to_find
-from abtest.stats.rerandomise import MOST_UNITS, Array, UnitColumn, p_values
+from abtest.stats.rerandomise import UnitColumn, p_values
 from abtest.stats.sequential import critical, optimal_kappa
+from abtest.stats.whole import MOST_UNITS, Array
 
 MOST_SPLITS = 10_000
 

@@ -5,32 +5,26 @@ share alpha of splits, whatever the distribution of the values (the randomisatio
 A/A tests: Kohavi, Tang & Xu 2020, ch. 19). Far more says that its p-values are too small here, far fewer that it is
 blind: one giant among the units does that.
 
-All splits of all metrics are one matrix product, labels times values. Values are whole numbers of 16 bits, so that every
-sum is exact and no digit depends on the order of addition.
+All splits of all metrics are one matrix product, labels times values (`splits`). Values are whole numbers of 16 bits, so
+that every sum is exact and no digit depends on the order of addition.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from abtest.stats.distributions import check_alpha
+from abtest.stats.splits import TOGETHER, blocks_of, check_share, may_share, treated_sums
+from abtest.stats.whole import LEVELS, MOST_UNITS, Array, MomentSums, WholeColumns, whole_numbers
 
-Array = NDArray[np.float64]
 Kind = Literal["mean", "proportion", "ratio"]
 SPLITS = 512
-MOST_UNITS = 1_000_000
-"""Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
-_LEVELS = 2**16 - 1
-_CHUNK = 512
-_BLOCK = 16 * _CHUNK
-"""Units per matrix product: small ones cost threads more to share out than to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,126 +125,80 @@ def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLIT
 
     Raises ValueError for a share outside (0, 1), columns of different length, or more than a million units.
     """
-    if not 0.0 < share < 1.0:
-        raise ValueError(f"a share lies strictly between 0 and 1, got {share!r}")
+    check_share(share)
     sizes = {len(c.values) for c in columns} | {len(c.denominators) for c in columns if c.denominators is not None}
     if len(sizes) > 1 or max(sizes, default=0) > MOST_UNITS:
         raise ValueError(f"columns need one length of at most {MOST_UNITS:,} units, got {sorted(sizes)}")
-    matrix = _Matrix()
-    placed = [_place(matrix, c) for c in columns]
-    total, treated = _sums(matrix.columns, share, splits, seed)
-    return tuple(_p(c.kind, p, treated, total - treated) for c, p in zip(columns, placed, strict=True))
-
-
-class _Matrix:
-    """Columns to be summed, each kept once however many metrics need it."""
-
-    def __init__(self) -> None:
-        self.columns: list[Array] = []
-        self._known: dict[bytes, int] = {}
-
-    def add(self, column: Array) -> int:
-        key = column.tobytes()
-        if key not in self._known:
-            self._known[key] = len(self.columns)
-            self.columns.append(column)
-        return self._known[key]
+    columns_of = WholeColumns()
+    placed = [_place(columns_of, c) for c in columns]
+    if not placed:
+        return ()
+    blocks = blocks_of(columns_of.units)
+    by_block = columns_of.by_block(blocks or 1)
+    total = by_block.sum(axis=0)
+    shares = np.array([blocks > 0 and may_share(p.sums.deviations(by_block)) for p in placed])
+    found: list[Array] = [np.zeros(0)] * len(placed)
+    for together in (TOGETHER, 1):
+        here: list[int] = np.flatnonzero(shares == (together > 1)).tolist()
+        if here:
+            wanted = sorted({at for i in here for at in placed[i].sums.all})
+            treated = np.zeros((splits, len(total)))
+            treated[:, wanted] = treated_sums(
+                columns_of, share, splits=splits, seed=seed, together=together, wanted=wanted
+            )
+            for i in here:
+                found[i] = _p(columns[i].kind, placed[i], treated, total - treated)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Where the sums of one metric stand: units, then (first, second) per part and the cross sum; value = low + step q."""
+    """Where the sums of one metric stand, with value = low + step q of each part."""
 
-    n: int
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-    cross: int
+    sums: MomentSums
     low: tuple[float, ...]
     step: tuple[float, ...]
     shift: float
 
 
-def _place(matrix: _Matrix, column: UnitColumn) -> _Placed:
+def _place(columns: WholeColumns, column: UnitColumn) -> _Placed:
     parts = [column.values] if column.denominators is None else [column.values, column.denominators]
     counts = np.all(np.isfinite(parts), axis=0)
-    whole, lows, steps, units = [], [], [], []
+    every = bool(counts.all())
+    places, lows, steps, units = [], [], [], []
     for part in parts:
-        known = part[counts]
-        low, top = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
-        step = (top - low) / _LEVELS if top > low else 1.0
+        known = part if every else np.where(counts, part, math.nan)
+        whole, low, step = whole_numbers(known)
+        top = low + step * LEVELS if whole.any() else low
         if column.kind == "proportion":
-            low, step = 0.0, 1.0
-        whole.append(np.where(counts, np.rint((np.where(counts, part, low) - low) / step), 0.0))
+            whole, low, step, top = np.nan_to_num(known).astype(np.uint16), 0.0, 1.0, 1.0
+        places.append(whole)
         # No test here depends on the unit of measurement, and squares of 1e80 would overflow.
         unit = max(abs(low), abs(top)) or 1.0
         lows.append(low / unit)
         steps.append(step / unit)
         units.append(unit)
-    cross = matrix.add(whole[0] * whole[1]) if len(whole) > 1 else -1
-    first, second = tuple(matrix.add(w) for w in whole), tuple(matrix.add(w * w) for w in whole)
     shift = column.shift / units[0] * (units[1] if len(units) > 1 else 1.0)
-    return _Placed(matrix.add(counts.astype(np.float64)), first, second, cross, tuple(lows), tuple(steps), shift)
+    return _Placed(columns.moments_of(counts, places), tuple(lows), tuple(steps), shift)
 
 
-def _sums(columns: Sequence[Array], share: float, splits: int, seed: int) -> tuple[Array, Array]:
-    """Sums over all units (k,) and over those that each split treats (splits, k)."""
-    if not columns:
-        return np.zeros(0), np.zeros((splits, 0))
-    values = np.stack(columns, axis=1)
-    treated = np.zeros((splits, len(columns)))
-    block, filled, start = np.empty((splits, _BLOCK)), 0, 0
-    for _, labels in _labels(len(values), share, splits, seed):
-        block[:, filled : filled + labels.shape[1]] = labels
-        filled += labels.shape[1]
-        if filled == _BLOCK or start + filled == len(values):
-            treated += block[:, :filled] @ values[start : start + filled]
-            start, filled = start + filled, 0
-    return values.sum(axis=0), treated
+def split_sums(
+    columns: WholeColumns, moments: MomentSums, share: float, *, splits: int = SPLITS, seed: int = 0
+) -> tuple[Array, Array]:
+    """What `columns` sums over all units (sums,) and over those treated in each split (splits, sums).
 
+    Splits share labels where the columns of `moments` allow it (`splits.may_share`).
 
-def split_sums(columns: Sequence[Array], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, Array]:
-    """Sums of columns, each of shape (n,), over all units (k,) and over those treated in each split (splits, k).
-
-    The splits are those of `p_values` with the same seed. Exact for whole numbers whose sums stay below 2^53.
-
-    >>> total, treated = split_sums([np.ones(1000)], 0.5, splits=3)
-    >>> int(total[0]), treated.shape
-    (1000, (3, 1))
+    >>> columns = WholeColumns()
+    >>> moments = columns.moments_of(np.ones(1000, dtype=bool), [np.arange(1000, dtype=np.uint16)])
+    >>> total, treated = split_sums(columns, moments, 0.5, splits=3)
+    >>> int(total[moments.n]), int(total[moments.first[0]]), treated.shape
+    (1000, 499500, (3, 3))
     """
-    return _sums(columns, share, splits, seed)
-
-
-def split_labels(n: int, share: float, *, splits: int = SPLITS, seed: int = 0) -> NDArray[np.bool_]:
-    """Who is treated in each split of `p_values` and `split_sums`: shape (splits, n).
-
-    >>> split_labels(4, 0.5, splits=2).shape
-    (2, 4)
-    """
-    found = [labels for _, labels in _labels(n, share, splits, seed)]
-    return np.concatenate(found, axis=1) if found else np.zeros((splits, 0), dtype=np.bool_)
-
-
-def whole_numbers(column: Array) -> tuple[Array, float, float]:
-    """Finite values on a grid of 16 bits: (q, low, step), value = low + step q up to half a step.
-
-    >>> whole_numbers(np.array([1.0, 3.0]))[0].tolist()
-    [0.0, 65535.0]
-    """
-    low, top = float(column.min()), float(column.max())
-    step = (top - low) / _LEVELS if top > low else 1.0
-    return np.rint((column - low) / step), low, step
-
-
-def _labels(n: int, share: float, splits: int, seed: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Who is treated, in chunks of units: uniform numbers of 8 bits where the share is such a fraction, else of 16."""
-    draw = np.random.Generator(np.random.PCG64(seed))
-    dtype: Any = np.uint8 if (share * 256).is_integer() else np.dtype("<u2")
-    width = np.dtype(dtype).itemsize
-    limit = min(256**width - 1, max(1, round(share * 256**width)))
-    for start in range(0, n, _CHUNK):
-        size = min(_CHUNK, n - start)
-        drawn = np.frombuffer(draw.bytes(splits * size * width), dtype).reshape(splits, size)
-        yield start, drawn < limit
+    blocks = blocks_of(columns.units)
+    by_block = columns.by_block(blocks or 1)
+    together = TOGETHER if blocks and may_share(moments.deviations(by_block)) else 1
+    return by_block.sum(axis=0), treated_sums(columns, share, splits=splits, seed=seed, together=together)
 
 
 def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
@@ -267,8 +215,8 @@ def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
 
 
 def _pooled_z(placed: _Placed, treated: Array, control: Array) -> Array:
-    n_t, n_c = treated[:, placed.n], control[:, placed.n]
-    k_t, k_c = treated[:, placed.first[0]], control[:, placed.first[0]]
+    n, k = placed.sums.n, placed.sums.first[0]
+    n_t, n_c, k_t, k_c = treated[:, n], control[:, n], treated[:, k], control[:, k]
     pooled = (k_t + k_c) / (n_t + n_c)
     z = (k_t / n_t - k_c / n_c) / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n_t + 1.0 / n_c))
     found: Array = np.where(np.isfinite(z), 2.0 * special.ndtr(-np.abs(z)), math.nan)
@@ -277,15 +225,16 @@ def _pooled_z(placed: _Placed, treated: Array, control: Array) -> Array:
 
 def _arm(placed: _Placed, sums: Array) -> tuple[Array, Array, Array]:
     """The estimate of one arm, its squared standard error and degrees of freedom, per split."""
-    n = sums[:, placed.n]
+    at = placed.sums
+    n = sums[:, at.n]
     means, squares = [], []
-    for first, second, low, step in zip(placed.first, placed.second, placed.low, placed.step, strict=True):
+    for first, second, low, step in zip(at.first, at.second, placed.low, placed.step, strict=True):
         means.append(low + step * sums[:, first] / n)
         squares.append(step * step * (sums[:, second] - sums[:, first] ** 2 / n))
     if len(means) == 1:
         return means[0], squares[0] / (n - 1) / n, n - 1
     ratio = means[0] / means[1]
-    q_x, q_y = (sums[:, i] for i in placed.first)
-    cross = placed.step[0] * placed.step[1] * (sums[:, placed.cross] - q_x * q_y / n)
+    q_x, q_y = (sums[:, i] for i in at.first)
+    cross = placed.step[0] * placed.step[1] * (sums[:, at.products[0][1]] - q_x * q_y / n)
     around = np.maximum(0.0, squares[0] - 2.0 * ratio * cross + ratio**2 * squares[1])
     return ratio, around / (n - 1) / n / means[1] ** 2, n - 1

@@ -19,7 +19,8 @@ from abtest.reports.calibrate import render_page, render_table
 from abtest.stats.adjust import cuped
 from abtest.stats.contrast import contrast
 from abtest.stats.matrix import matrix_of
-from abtest.stats.rerandomise import count_band, exact_bounds, split_labels, split_sums, whole_numbers
+from abtest.stats.rerandomise import count_band, exact_bounds
+from abtest.stats.splits import split_labels
 from tests.analysis import clustered, covaried, kinds
 from tests.command import abtest
 from tests.reports.page import Page
@@ -67,19 +68,6 @@ def test_adjusted_splits_are_the_adjusted_test_on_their_rows() -> None:
         assert mine is not None
         p = [contrast(a.treatment, a.control, method="cuped", cov=a.cov).p_value for a in (mine, expected)]
         assert p[0] == pytest.approx(p[1], abs=1e-3)
-
-
-def test_sums_of_splits_are_exact_and_those_of_their_labels() -> None:
-    draw = np.random.default_rng(2)
-    whole = [draw.integers(0, 2**16, 3000).astype(float) for _ in range(3)]
-    total, treated = split_sums([w * w for w in whole], 0.37, splits=9, seed=5)
-    labels = split_labels(3000, 0.37, splits=9, seed=5)
-    for i, w in enumerate(whole):
-        squares = [int(v) ** 2 for v in w]
-        assert int(total[i]) == sum(squares)
-        assert [int(v) for v in treated[:, i]] == [sum(s for s, t in zip(squares, row, strict=True) if t) for row in labels]  # fmt: skip
-    q, low, step = whole_numbers(np.array([3.0, 5.0, 4.0]))
-    np.testing.assert_allclose(low + step * q, [3.0, 5.0, 4.0], atol=step / 2)
 
 
 @pytest.mark.parametrize(("called", "splits", "missed"), [(0, 512, 0.01), (26, 512, 0.0005), (512, 512, 0.01), (3, 100, 0.2)])  # fmt: skip

@@ -25,10 +25,10 @@ Path = list[tuple[Moments, Moments]]
 
 
 def growing(
-    treatment: Spread, control: Spread, first: int, step: int
+    treatment: Spread, control: Spread, first: int, step: int, looks: int = LOOKS
 ) -> Callable[[Generator, int], Iterator[tuple[Path]]]:
     """Both arms at every look: `first` units per arm, then `step` more each time."""
-    sizes = first + step * np.arange(LOOKS)
+    sizes = first + step * np.arange(looks)
 
     def arm(random: Generator, spread: Spread, runs: int) -> Iterator[list[Moments]]:
         values = spread.draw(random, (runs, int(sizes[-1])))

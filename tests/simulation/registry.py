@@ -2,6 +2,7 @@
 
 from tests.simulation import (
     adjusted,
+    calibrated,
     clustered,
     exacts,
     families,
@@ -11,10 +12,13 @@ from tests.simulation import (
     ordinals,
     parts,
     planned,
+    plans,
+    programs,
     proportions,
     quantiles,
     ratios,
     shapes,
+    sizes,
     survivals,
 )
 from tests.simulation.case import Case
@@ -32,6 +36,10 @@ MODULES = (
     margins,
     looks,
     planned,
+    plans,
+    sizes,
+    programs,
+    calibrated,
     families,
     parts,
     shapes,

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtr
 from scipy.stats import binom, binomtest
 
 from abtest.stats.means import welch
 from abtest.stats.moments import Counts, moments_of, pair_of
 from abtest.stats.proportions import score
 from abtest.stats.ratios import delta
-from abtest.stats.rerandomise import MOST_UNITS, UnitColumn, _labels, error_rate, error_rates, p_values
+from abtest.stats.rerandomise import UnitColumn, error_rate, error_rates, p_values
+from abtest.stats.splits import split_labels
+from abtest.stats.whole import MOST_UNITS
 
 WHOLE = st.lists(st.integers(0, 40), min_size=12, max_size=60)
 
@@ -24,7 +27,7 @@ def split(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def labels_of(n: int, share: float, splits: int, seed: int) -> np.ndarray:
-    return np.concatenate([chunk for _, chunk in _labels(n, share, splits, seed)], axis=1)
+    return split_labels(n, share, splits=splits, seed=seed)
 
 
 @given(WHOLE, st.sampled_from([0.5, 0.25, 0.1, 0.37]), st.integers(0, 5))
@@ -165,15 +168,14 @@ def test_a_shifted_ratio_moves_by_as_much() -> None:
         p_values([UnitColumn("ratio", 100.0 * x, y, shift=s)], 0.5, splits=1, seed=2)[0][0] for s in (50.0, 0.0)
     )
     row = labels_of(60, 0.5, 1, 2)[0]
-    found = delta(pair_of(100 * x[row == 1], y[row == 1]), pair_of(100 * x[row == 0], y[row == 0])).absolute
+    told = delta(pair_of(100 * x[row == 1], y[row == 1]), pair_of(100 * x[row == 0], y[row == 0]))
+    found, df = told.absolute, told.df
     assert found is not None
+    assert df is not None
+    assert found.se
     for p, shift in ((moved, 50.0), (plain, 0.0)):
         z = abs(found.estimate + shift) / found.se
-        assert p == pytest.approx(2 * (1 - normal_below(z)), rel=0.2)
-
-
-def normal_below(z: float) -> float:
-    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+        assert p == pytest.approx(2 * stdtr(df, -z), rel=1e-3)
 
 
 @pytest.mark.parametrize(("kind", "shift"), [("proportion", 0.1), ("mean", math.nan)])

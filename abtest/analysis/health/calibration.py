@@ -16,7 +16,8 @@ from abtest.metrics.joint import columns_of
 from abtest.metrics.units import Values
 from abtest.sources.engine import Engine, name
 from abtest.sources.units import TABLE
-from abtest.stats.rerandomise import MOST_UNITS, ErrorRate, Kind, UnitColumn, error_rates
+from abtest.stats.rerandomise import ErrorRate, Kind, UnitColumn, error_rates
+from abtest.stats.whole import MOST_UNITS
 
 _KINDS: dict[str, Kind] = {"mean": "mean", "proportion": "proportion", "ratio": "ratio"}
 
