@@ -1,8 +1,9 @@
 """The past of a project as one variant: everybody who was seen then, measured as an experiment would measure them.
 
 A unit enters at its first row (or its first `by` event) within the dates asked for, as if it had been exposed there;
-windows, maturity, populations and adjustment mean what they mean in an experiment. Nothing after the last date is read,
-so that a plan can be made anew without a look at what the experiment found.
+windows, maturity, populations and adjustment mean what they mean in an experiment. Or units enter as they entered an
+earlier experiment, all its variants together. Nothing after the last date is read, so that a plan can be made anew
+without a look at what the experiment found.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def read_past(
     end: date | None = None,
     of: Experiment | None = None,
     by: str | None = None,
+    like: Experiment | None = None,
     adjusted: bool = True,
     progress: Progress = lambda _: None,
 ) -> Past:
@@ -77,27 +79,31 @@ def read_past(
 
     `of`: the experiment that is planned: its population and clusters hold, and without `end` the past ends on the day
     before it starts. `by`: the event at which a unit enters; without it, at any row of the log that the metrics read
-    most. `adjusted`: with what metrics are adjusted by. Metrics may be definitions of the caller's own.
+    most. `like`: an experiment whose exposures let units enter instead, on its dates. `adjusted`: with what metrics are
+    adjusted by. Metrics may be definitions of the caller's own.
 
     Raises UserError (exit 3) where there is no past: no log with times of the unit, or nobody seen in the dates.
     """
-    source = _log(project, metrics, unit, by)
+    source = _log(project, metrics, unit, by) if like is None else project.sources[like.exposure_source]
+    if like is not None:
+        start, end = start or like.start, end or like.as_of or like.end
     if end is None and of is not None and of.start is not None:
         end = date.fromordinal(of.start.toordinal() - 1)
-    entry = replace(
-        source, name=f"{source.name} by entry", kind="exposures", variant=None, flag=None, where=source.where
-    )
+    entry = replace(source, name=f"{source.name.partition(' by ')[0]} by entry", kind="exposures", variant=None)
+    if like is None:
+        entry = replace(entry, flag=None)
     asked = {m.name: m if adjusted else replace(m, adjust=None) for m in metrics}
     past = Experiment(
         id="past",
         title="past",
         unit=unit,
         exposure_source=entry.name,
-        flag=None,
+        flag=None if like is None else like.flag,
         variants=(Variant(EVERYONE, EVERYONE, None, EVERYONE),),
         baseline=EVERYONE,
         metrics=tuple(MetricUse(name, "secondary") for name in asked),
-        exposure_where=_event_test(project, source, by),
+        exposure_where=_event_test(project, source, by) if like is None else _variant_test(source, like),
+        enroll_until=None if like is None else like.enroll_until,
         start=start,
         end=end,
         as_of=end,
@@ -189,6 +195,14 @@ def _event_test(project: Project, source: Source, by: str | None) -> Where | Non
         tests.append(RowTest(source.event, "in", tuple(Value("text", n) for n in event.names)))
     if event.where is not None:
         tests.append(event.where)
+    return None if not tests else tests[0] if len(tests) == 1 else RowAll(tuple(tests))
+
+
+def _variant_test(source: Source, like: Experiment) -> Where | None:
+    """That a row shows a variant of that experiment, whichever."""
+    tests: list[Where] = [] if like.exposure_where is None else [like.exposure_where]
+    if source.variant is not None:
+        tests.append(RowTest(source.variant, "in", tuple(Value("text", v.key) for v in like.variants)))
     return None if not tests else tests[0] if len(tests) == 1 else RowAll(tuple(tests))
 
 

@@ -92,8 +92,10 @@ class Caution:
 class PlanResult:
     """`days` on which units could enter the past, `entered` the different units until the end of week 1, 2, ...; both of
     everyone, of whom the share `traffic` takes part. `shares`: (variant, its share). `rule`: whether any or every goal
-    has to be better. `units`, `driver`: size of all together and the metric that decides it; `weeks`, `slowest`: the
-    same of the duration. `shown`: weeks that the past can show. `at_weeks`: the duration that was asked about.
+    has to be better. `like`: the experiment whose exposures let units enter. `lead`: days of log before the first day on
+    which units could enter, which only tell what they did before. `units`, `driver`: size of all together and the metric
+    that decides it; `weeks`, `slowest`: the same of the duration. `shown`: weeks that the past can show. `at_weeks`: the
+    duration that was asked about.
     """
 
     schema: int
@@ -126,6 +128,8 @@ class PlanResult:
     clusters: float | None = None
     simulation: Simulation | None = None
     cautions: tuple[Caution, ...] = ()
+    like: str | None = None
+    lead: int = 0
 
     def metric(self, key: str) -> MetricPlan:
         return next(m for m in self.metrics if m.key == key)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from itertools import accumulate
 from typing import Literal
 
 from abtest.analysis.dates import iso
-from abtest.analysis.history import Past, read_past
+from abtest.analysis.history import Past
 from abtest.analysis.noise import NOTHING, Measured, measure
 from abtest.analysis.plan_inflation import inflation_of as inflation_of
+from abtest.analysis.plan_past import SHORT_DAYS, earlier_of, fixed, past_of
+from abtest.analysis.plan_past import Asked as Asked
 from abtest.analysis.plan_result import SCHEMA, Caution, MetricPlan, PlanResult
 from abtest.analysis.prepare import Progress
 from abtest.language.model import Experiment, MetricUse, Project
@@ -27,8 +28,6 @@ from abtest.stats.power import Noise, power_per_metric, z_sum
 from abtest.stats.power_families import share_sample_size
 from abtest.stats.sizing import WEEK, Need, Question, detectable_by_week, joint_size, ready, weeks_for
 
-SHORT_DAYS = 28
-"""Of history; fewer may be weeks unlike others."""
 FEW = 50
 """Units of an arm below which the t-test needs a few more than the normal says."""
 FEW_CLUSTERS = 40
@@ -36,20 +35,6 @@ UNLIKE = 0.5
 """Share of the past's units with a complete window below which those who came first speak for all."""
 UNKNOWN = 0.25
 """Share of units without a past of their own above which the gain of adjustment is understated."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked for beside the experiment's own plan. `weeks`: a fixed duration, whose smallest effects are wanted.
-    `by`: the event that exposes a unit; `traffic`: the share of those who come that takes part."""
-
-    weeks: int | None = None
-    detect: float | None = None
-    power: float | None = None
-    by: str | None = None
-    traffic: float = 1.0
-    start: date | None = None
-    end: date | None = None
 
 
 @dataclass(frozen=True)
@@ -82,17 +67,7 @@ def plan_experiment(
     uses = tuple(u for u in experiment.metrics if u.role in ("goal", "guardrail"))
     _enough_said(experiment, uses, asked)
     metrics = [project.metrics[u.name] for u in uses]
-    past = read_past(
-        engine,
-        project,
-        metrics,
-        experiment.unit,
-        start=asked.start,
-        end=asked.end,
-        of=experiment,
-        by=asked.by,
-        progress=progress,
-    )
+    past, lead = past_of(engine, project, experiment, metrics, asked, progress)
     if past.days < WEEK:
         days = "1 day" if past.days == 1 else f"{past.days} days"
         raise UserError(
@@ -100,7 +75,7 @@ def plan_experiment(
                      "Weekdays differ, so a plan needs whole weeks; give earlier dates with  --from  and  --to.")],
             exit_code=3,
         )  # fmt: skip
-    return _Planner(project, experiment, asked, uses, past).result()
+    return _Planner(project, experiment, asked, uses, past, lead).result()
 
 
 def rule_of(experiment: Experiment) -> tuple[Literal["any", "every"], bool]:
@@ -162,8 +137,9 @@ def _detect(experiment: Experiment, use: MetricUse, asked: Asked) -> float | Non
 
 class _Planner:
     def __init__(
-        self, project: Project, experiment: Experiment, asked: Asked, uses: tuple[MetricUse, ...], past: Past
+        self, project: Project, experiment: Experiment, asked: Asked, uses: tuple[MetricUse, ...], past: Past, lead: int
     ) -> None:
+        self.lead = lead
         self.project, self.experiment, self.asked, self.uses, self.past = project, experiment, asked, uses, past
         self.plan = experiment.plan if asked.power is None else replace(experiment.plan, power=asked.power)
         self.split = split_of(experiment)
@@ -192,8 +168,8 @@ class _Planner:
         metric = next(m for m in self.past.metrics if m.name == use.name)
         role: Literal["goal", "guardrail"] = "goal" if use.role == "goal" else "guardrail"
         chain = next((t.chain for t in self.past.plan.all_tasks if t.metric.name == metric.name), None)
-        fixed = chain is not None and chain.last is not None and chain.origin is None
-        follow_up = last_day(chain) if chain is not None and fixed else 0
+        closed = fixed(chain)
+        follow_up = last_day(chain) if chain is not None and closed else 0
         line = MetricPlan(
             use.name,
             metric.title,
@@ -215,7 +191,7 @@ class _Planner:
         if isinstance(made, str):
             self.cautions.append(Caution("not_covered", use.name))
             return replace(line, reason=made), None
-        if not fixed and chain is not None:
+        if not closed and chain is not None:
             self.cautions.append(Caution("open_window", use.name))
         if found.mature < UNLIKE:
             self.cautions.append(Caution("few_mature", use.name, found.mature))
@@ -377,6 +353,9 @@ class _Planner:
             self.cautions.append(Caution("few_units"))
         if self.past.days < SHORT_DAYS:
             self.cautions.append(Caution("short", None, float(self.past.days)))
+        earlier = earlier_of(self.project, self.experiment)
+        if self.asked.like is None and self.asked.by is None and earlier is not None:
+            self.cautions.append(Caution("earlier", earlier))
         if not self.plain_rule:
             self.cautions.append(Caution("rule"))
         if self.plan.method == "sequential":
@@ -414,6 +393,8 @@ class _Planner:
             at_units=None if at is None else ready(curve, longest)[at - 1] * self.asked.traffic,
             clusters=None if clusters is None or units is None else units * clusters / self.past.units,
             cautions=tuple(self.cautions),
+            like=None if self.asked.like is None else self.asked.like.id,
+            lead=self.lead,
         )
 
 

@@ -6,12 +6,16 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abtest.cli.show import colour, progress, shown, unicode_ok, write
 from abtest.cli.speak import language_option
 from abtest.problems import Problem, UserError, quoted
+
+if TYPE_CHECKING:
+    from abtest.language.model import Experiment, Project
 
 FILES = ("plan.html", "plan.json")
 
@@ -36,6 +40,23 @@ def _day(context: click.Context, option: click.Parameter, text: str | None) -> d
         raise click.BadParameter(f"{text!r} is no date; write it as 2026-03-01") from None
 
 
+def _like(project: Project, chosen: Experiment, like: str, by: str | None) -> Experiment:
+    """The experiment whose exposures let units enter."""
+    from abtest.language.project import pick_experiment
+
+    found = pick_experiment(project, like)
+    told = None
+    if by is not None:
+        told = "--by and --like both say how units enter; give one of them"
+    elif found.id == chosen.id:
+        told = f"--like {quoted(like)} is the experiment that is planned; name one that was before it"
+    elif found.unit != chosen.unit:
+        told = f"--like {quoted(like)} is about another unit: {found.unit}, not {chosen.unit}"
+    if told is not None:
+        raise UserError([Problem("E002", told)], exit_code=2)
+    return found
+
+
 @click.command("plan")
 @click.argument("experiment")
 @click.option("--weeks", type=click.IntRange(1, 520), metavar="N", help="A fixed duration: which effects does it find?")
@@ -46,6 +67,7 @@ def _day(context: click.Context, option: click.Parameter, text: str | None) -> d
     "--power", callback=_percent, metavar="PERCENT", help="The chance to ship a good change (default: the plan's)."
 )
 @click.option("--by", metavar="EVENT", help="The event that exposes a unit (default: any row of its log).")
+@click.option("--like", metavar="EXPERIMENT", help="Units enter as they entered this earlier experiment, on its dates.")
 @click.option(
     "--share",
     callback=_percent,
@@ -73,6 +95,7 @@ def command(
     detect: float | None,
     power: float | None,
     by: str | None,
+    like: str | None,
     share: float,
     simulate: int | None,
     start: date | None,
@@ -93,6 +116,7 @@ def command(
       abtest plan composer_v3 --weeks 4           which effects do four weeks find?
       abtest plan composer_v3 --detect 10% --share 50%
       abtest plan composer_v3 --by photo_post --simulate 1000
+      abtest plan composer_v3 --like composer_v2  enter as they did there
     """
     from abtest.analysis.planning import Asked, plan_experiment
     from abtest.analysis.sharing import engine_of
@@ -109,7 +133,8 @@ def command(
     if start is not None and end is not None and end < start:
         raise UserError([Problem("E002", f"--to {end} lies before --from {start}")], exit_code=2)
     spoken = language or project.language
-    asked = Asked(weeks, detect, power, by, share, start, end)
+    earlier = None if like is None else _like(project, chosen, like, by)
+    asked = Asked(weeks, detect, power, by, share, start, end, earlier)
     with progress(f"{chosen.title}") as step, engine_of(project, threads, memory) as engine:
         plan, past, planned = plan_experiment(engine, project, chosen, asked, step)
         if simulate is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abtest.analysis.plan_result import MetricPlan, PlanResult
+from abtest.analysis.plan_result import Caution, MetricPlan, PlanResult
 from abtest.reports.language import load
 from abtest.reports.numbers import by_size, decimals_for
 from abtest.reports.text import clean
@@ -100,6 +100,8 @@ class PlanWording(Wording):
 
     def entry(self) -> str:
         source = self.name(self.plan.source, 40)
+        if self.plan.like is not None:
+            return self.say("as_in", experiment=self.name(self.plan.like, 40))
         if self.plan.by is None:
             return self.say("any_row", source=source)
         return self.say("by_event", event=self.name(self.plan.by, 40), source=source)
@@ -107,6 +109,8 @@ class PlanWording(Wording):
     def facts(self) -> list[tuple[str, str]]:
         plan = self.plan
         span = self.say("span", dates=self.dates(plan.start, plan.end), days=self.count(plan.days))
+        if plan.lead:
+            span = self.say("after_log", span=span, days=self.count(plan.lead))
         split = self.words("units.split").join(self.numbers.trimmed(100 * share, 1) for _, _, share in plan.shares)
         found = [
             ("power", self.share(plan.power)),
@@ -190,9 +194,13 @@ class PlanWording(Wording):
         found: dict[tuple[str, float | None], list[str]] = {}
         for caution in self.plan.cautions:
             found.setdefault((caution.code, caution.number), []).extend(
-                [] if caution.metric is None else [self.title(caution.metric)]
+                [] if caution.metric is None else [self._named(caution)]
             )
         return [*(self._caution(code, n, names) for (code, n), names in found.items()), self.say("cautions.always")]
+
+    def _named(self, caution: Caution) -> str:
+        assert caution.metric is not None
+        return self.name(caution.metric, 40) if caution.code == "earlier" else self.title(caution.metric)
 
     def _caution(self, code: str, number: float | None, names: list[str]) -> str:
         return self.coded(

@@ -223,6 +223,62 @@ def test_adjustment_takes_out_what_the_time_before_explains(plan: Make) -> None:
     assert line.needed == pytest.approx((plain.needed or 0) * line.kept, rel=1e-9)
 
 
+def test_a_long_log_gives_units_a_past_before_they_enter(plan: Make) -> None:
+    """Who likes at a pace of their own every week for twelve weeks: entry starts where the log is as old as adjustment
+    looks back, or as old as leaves four weeks of entry with complete windows."""
+    random = np.random.default_rng(5)
+    pace = random.gamma(2.0, 2.0, 200)
+    rows: Rows = [(f"u{i}", "open", f"{day(-60 + i % 5)} 07:00", 0.0) for i in range(200)]
+    for i in range(200):
+        for n in range(-59, 30):
+            rows += [(f"u{i}", "like", f"{day(n)} 08:00", 0.0)] * int(random.poisson(pace[i] / 7))
+    metrics = "metrics: {goal: [regained]}\nplan: {detect: 10%}\n"
+    found = plan(rows, metrics)[0]
+    assert (found.lead, found.start) == (
+        28,
+        "2025-11-30",
+    )  # the log starts on 2 November; adjustment looks back 28 days
+    assert found == replace(plan(rows, metrics, asked=Asked(start=date(2025, 11, 30)))[0], lead=28)
+    kept = found.metric("regained").kept
+    first = plan(rows, metrics, asked=Asked(start=date(2025, 11, 2)))[0]
+    assert first.lead == 0
+    assert kept is not None
+    assert kept < 0.7
+    assert first.metric("regained").kept is None  # everybody entered in the first days: nothing came before
+    short = plan([r for r in rows if r[2] >= "2025-12-22"], metrics)[0]
+    assert (short.lead, short.days) == (7, 34)  # of 41 days, 3 for the window and 28 for entry: one whole week is left
+
+
+EARLIER = EXPERIMENT.replace("next", "before").replace("2026-02-01, end: 2026-02-28", "2026-01-08, enroll_until: 2026-01-14, end: 2026-01-31")  # fmt: skip
+
+
+def test_units_enter_as_they_entered_an_earlier_experiment(plan: Make, tmp_path: Path) -> None:
+    rows: Rows = [(f"u{i}", "like", f"{day(n)} 08:00", 0.0) for i in range(120) for n in range(31) if (i + n) % (2 + i % 5) == 0]  # fmt: skip
+    metrics = "metrics: {goal: [likes]}\nplan: {detect: 10%}\n"
+    plan(rows, metrics)  # writes the files
+    (tmp_path / "experiments" / "before.yml").write_text(EARLIER + metrics)
+    came = {f"u{i}": (("a", "b", "hold")[i % 3], 6 + i % 10) for i in range(0, 120, 2)}
+    text = "".join(f"{u},{v},{day(n)} 07:00\n" for u, (v, n) in came.items())
+    (tmp_path / "flags.csv").write_text("user,variant,at\n" + text + f"u0,b,{day(9)} 07:00\n")
+    project = load_project(tmp_path)
+    asked = Asked(like=project.experiments["before"])
+    with engine_of(project) as engine:
+        found, past, _ = plan_experiment(engine, project, project.experiments["next"], asked)
+    # Neither those who were held back, nor those who came on the 7th, or after the 14th. u0 saw both variants, on the 7th
+    # (before the start) and on the 10th.
+    inside = {u: n for u, (v, n) in came.items() if v != "hold" and 7 <= n <= 13} | {"u0": 9}
+    values = [sum(r[0] == u and n <= (date.fromisoformat(r[2][:10]) - date(2026, 1, 1)).days < n + 3 for r in rows) for u, n in inside.items()]  # fmt: skip
+    assert (found.like, found.past_units, past.units) == ("before", len(inside), len(inside))
+    line = found.metric("likes")
+    assert line.base == pytest.approx(np.mean(values))
+    assert line.deviation == pytest.approx(np.std(values, ddof=1))
+    assert (found.start, found.entered[0], found.entered[-1]) == ("2026-01-08", float(len(inside)), float(len(inside)))
+    assert [c.metric for c in found.cautions if c.code == "earlier"] == []
+    with engine_of(project) as engine:
+        plain, *_ = plan_experiment(engine, project, project.experiments["next"], PLAIN)
+    assert [c.metric for c in plain.cautions if c.code == "earlier"] == ["before"]
+
+
 def test_clusters_multiply(plan: Make) -> None:
     """Teams that buy as one: the noise is that of 50 teams, not of 400 users."""
     rows = enter(400, 28)

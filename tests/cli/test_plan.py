@@ -33,6 +33,8 @@ def test_files_words_and_json(tmp_path: Path) -> None:
     [
         (("--detect", "much"), 2, "'much' is no share; write a percentage such as 5%"),
         (("--by", "purchas"), 2, 'E201 no event "purchas"'),
+        (("--like", "ecom_a"), 2, 'E205 no experiment "ecom_a"'),
+        (("--like", "ecom_aa"), 2, '--like "ecom_aa" is the experiment that is planned; name one that was before it'),
         (("--from", "2024-03-01", "--to", "2024-02-01"), 2, "--to 2024-02-01 lies before --from 2024-03-01"),
         (("--from", "soon"), 2, "'soon' is no date; write it as 2026-03-01"),
         ((), 1, "E523 goal buyers names no change that is worth finding"),
