@@ -53,8 +53,9 @@ class MetricPlan:
 
 @dataclass(frozen=True)
 class Simulated:
-    """How often splits of the past's own units found the planned effect of a metric, and an effect where there is none;
-    each with its Monte-Carlo standard error. `expected` is the power that the equation gives for that many units."""
+    """How often splits of the past's own units found the planned effect of a metric, and an effect where there is none,
+    at any look; each with its Monte-Carlo standard error. `level` is what the second may be, `expected` the power that the
+    equation gives for that many units."""
 
     key: str
     level: float
@@ -68,7 +69,8 @@ class Simulated:
 @dataclass(frozen=True)
 class Simulation:
     """`splits` of `units` of the past, effects scaled to the `planned` number of units. `ship`: how often the whole rule
-    held, None where something was left out. `reason`: why there was none."""
+    held, None where something was left out. `reason`: why there was none. `looks`: shares of the planned units at which a
+    plan of several looks was tried."""
 
     splits: int
     units: int = 0
@@ -77,6 +79,7 @@ class Simulation:
     ship: float | None = None
     ship_error: float | None = None
     reason: str | None = None
+    looks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

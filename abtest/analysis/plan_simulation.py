@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from abtest.analysis.history import Past
+from abtest.analysis.plan_levels import Levels, levels_of, looks_of, power_at
 from abtest.analysis.plan_result import MetricPlan, PlanResult, Simulated, Simulation
 from abtest.analysis.planning import Planned, split_of
 from abtest.language.model import Experiment
 from abtest.metrics.crossed import Entry
-from abtest.sources.engine import Engine
-from abtest.stats.distributions import critical_value
-from abtest.stats.power import power_to_find
+from abtest.sources.engine import Engine, name
+from abtest.sources.units import TABLE
 from abtest.stats.rerandomise import UnitColumn, p_values
-from abtest.stats.sequential import critical, optimal_kappa
 from abtest.stats.whole import MOST_UNITS, Array
 
 MOST_SPLITS = 10_000
@@ -35,7 +33,7 @@ class _Tried:
     line: MetricPlan
     null: UnitColumn
     shifted: UnitColumn
-    level: float
+    levels: Levels
     expected: float
 
 
@@ -60,6 +58,7 @@ def simulate(
         return Simulation(splits, reason="too_many")
     if not units:
         return Simulation(splits, reason="no_size")
+    own = experiment.plan if plan.power == experiment.plan.power else replace(experiment.plan, power=plan.power)
     rows = _rows(engine, past, planned)
     share = split_of(experiment)
     tried = []
@@ -72,33 +71,34 @@ def simulate(
         scale = math.sqrt(units * share.pair * p.measured.counted / counted) * _sharpness(line, share.share)
         kind = "mean" if null.kind == "proportion" else null.kind
         effect = UnitColumn(kind, null.values, null.denominators, shift=line.asked * scale)
-        level = _level(plan, line)
-        pair = units * share.pair
-        expected = power_to_find(p.question.noise, p.question.effect, pair, critical=critical_value(level))
-        tried.append(_Tried(line, null, effect, level, expected))
+        alpha = _two_sided(line)
+        drift = abs(p.question.effect) / math.sqrt(p.question.noise.per_unit / (units * share.pair))
+        tried.append(_Tried(line, null, effect, levels_of(own, alpha), power_at(own, alpha, drift)))
     if not tried:
         return Simulation(splits, reason="no_metric")
-    found = p_values([c for t in tried for c in (t.null, t.shifted)], share.share, splits=splits, seed=seed)
-    calls = [
-        (null < t.level, shifted < t.level) for t, null, shifted in zip(tried, found[::2], found[1::2], strict=True)
-    ]
+    looks = looks_of(own)
+    order = _order(engine, past)
+    asked = [_until(c, order, at) for t in tried for c in (t.null, t.shifted) for at in looks]
+    found = p_values(asked, share.share, splits=splits, seed=seed, same=True)
+    ps = np.stack(found).reshape(len(tried), 2, len(looks), splits)
+    calls = [(p < np.array(t.levels.below)[:, None]) for t, p in zip(tried, ps, strict=True)]
     metrics = tuple(
-        Simulated(
-            t.line.key, t.level if t.line.sides == 2 else t.level / 2.0, t.expected, *_rate(power), *_false(t, null)
-        )
-        for t, (null, power) in zip(tried, calls, strict=True)
+        Simulated(t.line.key, t.line.alpha or 0.0, t.expected, *_rate(c[1].any(axis=0)), *_false(t, c[0].any(axis=0)))
+        for t, c in zip(tried, calls, strict=True)
     )
-    ship = None
+    rate, error = None, None
     if len(tried) == len(plan.metrics):
-        goals = [power for t, (_, power) in zip(tried, calls, strict=True) if t.line.role == "goal"]
-        held = [power for t, (_, power) in zip(tried, calls, strict=True) if t.line.role == "guardrail"]
-        together = np.ones(splits, dtype=bool)
+        # At one look everything has to hold at once.
+        goals = [c[1] for t, c in zip(tried, calls, strict=True) if t.line.role == "goal"]
+        held = [c[1] for t, c in zip(tried, calls, strict=True) if t.line.role == "guardrail"]
+        together = np.ones((len(looks), splits), dtype=bool)
         if goals:
             together &= np.any(goals, axis=0) if plan.rule == "any" else np.all(goals, axis=0)
         for one in held:
             together &= one
-        ship = _rate(together)
-    return Simulation(splits, past.units, units, metrics, *(ship or (None, None)))
+        rate, error = _rate(together.any(axis=0))
+    more = looks if len(looks) > 1 else ()
+    return Simulation(splits, past.units, units, metrics, rate, error, looks=more)
 
 
 def _sharpness(line: MetricPlan, share: float) -> float:
@@ -110,18 +110,25 @@ def _sharpness(line: MetricPlan, share: float) -> float:
     return math.sqrt(plain / tested)
 
 
-def _level(plan: PlanResult, line: MetricPlan) -> float:
-    """The two-sided p-value below which a test of the fixed kind has the critical value of the plan's own."""
+def _two_sided(line: MetricPlan) -> float:
+    """The alpha of a two-sided test whose good side is that of the metric."""
     assert line.alpha is not None
-    alpha = line.alpha if line.sides == 2 else 2.0 * line.alpha
-    if plan.method in ("group_sequential", "hybrid"):
-        # The one look at the end that needs as many units: what earlier looks find is not simulated.
-        z_power = critical_value(2.0 * (1.0 - (plan.power if line.power is None else line.power)))
-        size = math.sqrt(line.inflation) * (critical_value(alpha) + z_power) - z_power
-        return 2.0 * float(special.ndtr(-size))
-    if plan.method != "sequential":
-        return alpha
-    return 2.0 * float(special.ndtr(-critical(optimal_kappa(alpha), alpha)))
+    return line.alpha if line.sides == 2 else 2.0 * line.alpha
+
+
+def _order(engine: Engine, past: Past) -> Array:
+    """The place of each unit in the order of entry, in (0, 1]; units in the order of `_rows`."""
+    (x,) = engine.numbers(f"SELECT k.x FROM {name(past.values.table)} v JOIN {name(TABLE)} k USING (u) ORDER BY u")
+    found = np.empty(len(x))
+    found[np.lexsort((np.arange(len(x)), x))] = np.arange(1, len(x) + 1) / len(x)
+    return found
+
+
+def _until(column: UnitColumn, order: Array, at: float) -> UnitColumn:
+    """A metric of those who had entered by then."""
+    if at >= 1.0:
+        return column
+    return replace(column, values=np.where(order <= at, column.values, math.nan))
 
 
 def _rate(called: Any) -> tuple[float, float]:

@@ -61,6 +61,7 @@ def render_plan(plan: PlanResult, *, language: str = "en") -> str:
         "figure": _figure(w, planned),
         "simulation": _simulation(w),
         "ship": _ship(w),
+        "looked": looks(w),
         "unsimulated": _unsimulated(w),
         "summary": summary(w),
         "style": Markup(style),
@@ -172,6 +173,15 @@ def rate(w: PlanWording, share: float, error: float) -> str:
     digits = w.numbers.fixed(100 * share, 1)
     wide = w.words("units.percent", n=w.numbers.fixed(100 * error, 1))
     return w.say("simulation.rate", rate=w.words("units.percent", n=digits), error=wide)
+
+
+def looks(w: PlanWording) -> str | None:
+    """At which shares of the planned units the splits were looked at; None for one look."""
+    found = w.plan.simulation
+    if found is None or not found.looks:
+        return None
+    shares = w.join([w.share(round(at, 4)) for at in found.looks])
+    return w.say("simulation.looks", n=w.count(len(found.looks)), shares=shares)
 
 
 def _ship(w: PlanWording) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abtest.analysis.plan_result import PlanResult
-from abtest.reports.plan_page import rate
+from abtest.reports.plan_page import looks, rate
 from abtest.reports.plan_words import PlanWording, weeks_shown
 from abtest.reports.terminal import _wrap, encoded, painted
 from abtest.reports.text import columns, fit
@@ -50,6 +50,9 @@ def render_plan_terminal(
             power, false = rate(w, s.power, s.power_error), rate(w, s.false, s.false_error)
             names = [w.say(f"simulation.columns.{key}").lower() for key in ("power", "wrong")]
             out += _wrap(f"  {w.title(s.key)}: {names[0]} {power}; {names[1]} {false}", width, "    ")
+        told = looks(w)
+        if told is not None:
+            out += _wrap(told, width)
         if found.ship is not None and found.ship_error is not None:
             text = rate(w, found.ship, found.ship_error)
             out += _wrap(w.say("simulation.ship", rate=text, power=w.share(plan.power)), width)

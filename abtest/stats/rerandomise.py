@@ -120,8 +120,13 @@ def count_band(n: int, share: float, missed: float) -> tuple[int, int]:
     return low, int(np.searchsorted(below, 1.0 - missed / 2.0, side="left"))
 
 
-def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0) -> tuple[Array, ...]:
+def p_values(
+    columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0, same: bool = False
+) -> tuple[Array, ...]:
     """The two-sided p-value of every split (`splits`,) per column; NaN where there is no test.
+
+    Splits of many units share labels in the columns that allow it (`splits.may_share`). `same`: split i is one and the
+    same in every column, so they share only if every column allows it.
 
     Raises ValueError for a share outside (0, 1), columns of different length, or more than a million units.
     """
@@ -137,6 +142,8 @@ def p_values(columns: Sequence[UnitColumn], share: float, *, splits: int = SPLIT
     by_block = columns_of.by_block(blocks or 1)
     total = by_block.sum(axis=0)
     shares = np.array([blocks > 0 and may_share(p.sums.deviations(by_block)) for p in placed])
+    if same and not shares.all():
+        shares[:] = False
     found: list[Array] = [np.zeros(0)] * len(placed)
     for together in (TOGETHER, 1):
         here: list[int] = np.flatnonzero(shares == (together > 1)).tolist()

@@ -14,12 +14,13 @@ import pytest
 import scipy.stats
 
 from abtest.analysis.plan_result import PlanResult
-from abtest.analysis.plan_simulation import simulate
+from abtest.analysis.plan_simulation import _until, simulate
 from abtest.analysis.planning import Asked, inflation_of, plan_experiment, rule_of
 from abtest.analysis.sharing import engine_of
 from abtest.language.model import DecideRule, Experiment, Plan
 from abtest.language.project import load_project
 from abtest.problems import UserError
+from abtest.stats.rerandomise import UnitColumn
 
 POWER = json.loads((Path(__file__).parents[1] / "vectors" / "power.json").read_text("utf-8"))
 SOURCES = """
@@ -312,6 +313,45 @@ def test_the_simulation_agrees_with_the_equation(plan: Make) -> None:
     assert tried.ship is not None
     assert tried.ship >= 0.8 - 0.02
     assert tried == plan(rows, metrics, splits=4000)[0].simulation  # the same bytes again
+
+
+@pytest.mark.parametrize(
+    ("method", "looks", "exact"),
+    [
+        ("{method: group_sequential, looks: 4, detect: 5%}", (0.25, 0.5, 0.75, 1.0), True),
+        ("{method: group_sequential, looks: [30%, 100%], spending: pocock, detect: 5%}", (0.3, 1.0), True),
+        ("{method: sequential, detect: 5%}", tuple((k + 1) / 10 for k in range(10)), False),
+        ("{method: hybrid, detect: 5%}", tuple((k + 1) / 10 for k in range(10)), False),
+    ],
+)
+def test_a_plan_of_several_looks_is_tried_at_each(
+    plan: Make, method: str, looks: tuple[float, ...], exact: bool
+) -> None:
+    rows = enter(1500, 28)
+    random = np.random.default_rng(3)
+    rows += [(u, "buy", at, float(random.integers(0, 9))) for u, _, at, _ in rows]
+    rows += [(u, "like", at, 0.0) for u, _, at, _ in rows[:1500] for _ in range(random.poisson(2))]
+    metrics = f"metrics: {{goal: [spent], guardrail: [{{likes: {{margin: 10%}}}}]}}\nplan: {method}\n"
+    tried = plan(rows, metrics, splits=3000)[0].simulation
+    assert tried is not None
+    assert tried.looks == pytest.approx(looks)
+    for one in tried.metrics:
+        if exact:
+            assert one.power == pytest.approx(one.expected, abs=5 * max(one.power_error, 0.002))
+            assert one.false == pytest.approx(one.level, abs=5 * one.false_error)
+        else:
+            assert one.power >= one.expected - 5 * max(one.power_error, 0.002)
+            assert one.false <= one.level + 5 * one.false_error
+        assert one.expected >= 0.89  # 1 - 0.2 / 2, for a goal and a guardrail
+    assert tried.ship is not None
+    assert tried.ship >= 0.8 - 0.03
+
+
+def test_at_a_look_only_those_count_who_had_entered_by_then() -> None:
+    column = UnitColumn("mean", np.array([1.0, 2.0, 3.0, 4.0]))
+    order = np.array([1.0, 0.25, 0.75, 0.5])
+    np.testing.assert_array_equal(_until(column, order, 0.5).values, [np.nan, 2.0, np.nan, 4.0])
+    assert _until(column, order, 1.0) is column
 
 
 def test_every_goal_costs_a_share_of_what_may_be_missed(plan: Make) -> None:

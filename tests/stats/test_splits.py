@@ -110,6 +110,19 @@ def test_a_metric_of_few_units_has_labels_of_its_own_in_every_split() -> None:
         assert p[7] == pytest.approx(welch(moments_of(grid[who]), moments_of(grid[~who])).p_value, rel=1e-6)
 
 
+def test_the_same_splits_for_all_are_shared_by_all_or_none() -> None:
+    draw = np.random.default_rng(8)
+    even = draw.normal(0.0, 1.0, MANY)
+    few = np.where(np.arange(MANY) < 4, np.arange(MANY), 0.0)
+    for other, together in ((even + draw.normal(0.0, 1.0, MANY), TOGETHER), (few, 1)):
+        columns = [UnitColumn("mean", even), UnitColumn("mean", other)]
+        found = p_values(columns, 0.5, splits=8, seed=3, same=True)
+        who = split_labels(MANY, 0.5, splits=8, seed=3, together=together)[5]
+        for column, p in zip(columns, found, strict=True):
+            expected = welch(moments_of(column.values[who]), moments_of(column.values[~who])).p_value
+            assert p[5] == pytest.approx(expected, rel=1e-2)
+
+
 def test_who_may_share() -> None:
     even, one = np.full((128, 1), 3.0), np.zeros((128, 1))
     one[5] = 1.0

@@ -1,0 +1,68 @@
+"""The looks of a plan as two-sided p-values of ordinary tests: below which one each look calls a difference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+from abtest.language.model import Plan
+from abtest.stats.distributions import critical_value
+from abtest.stats.group_sequential import boundaries, power_of
+from abtest.stats.sequential import critical, hybrid, hybrid_critical, kappa_at
+from abtest.stats.spending import Spending
+
+LOOKS_AT_WILL = 10
+"""Looks that are tried of a plan that may be read at any time: after every tenth of its units."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """`at`: shares of the planned units, the last one 1; `below`: the two-sided p-value of each look. `exact`: whether all
+    looks together call a difference where there is none at just alpha; else at alpha at most."""
+
+    at: tuple[float, ...]
+    below: tuple[float, ...]
+    exact: bool
+
+
+def looks_of(plan: Plan) -> tuple[float, ...]:
+    """The looks that are tried, as shares of the planned units."""
+    if plan.method == "group_sequential" and plan.looks:
+        return tuple(plan.looks)
+    if plan.method in ("sequential", "hybrid"):
+        return tuple((k + 1) / LOOKS_AT_WILL for k in range(LOOKS_AT_WILL))
+    return (1.0,)
+
+
+def levels_of(plan: Plan, alpha: float) -> Levels:
+    """Of a two-sided test at `alpha` (one-sided: twice its alpha), by the method of the plan."""
+    at = looks_of(plan)
+    if plan.method == "group_sequential" and plan.looks:
+        bounds = boundaries(at, alpha, _spending(plan)).bounds
+        return Levels(at, tuple(_p(b) for b in bounds), True)
+    if plan.method == "sequential":
+        return Levels(at, tuple(_p(critical(kappa_at(t, 1.0, alpha), alpha)) for t in at), False)
+    if plan.method == "hybrid":
+        parts = hybrid(alpha, plan.monitoring)
+        bounds = tuple(hybrid_critical(parts, kappa_at(t, 1.0, parts.monitoring), at_end=t == at[-1]) for t in at)
+        return Levels(at, tuple(_p(b) for b in bounds), False)
+    return Levels(at, (alpha,), True)
+
+
+def power_at(plan: Plan, alpha: float, drift: float) -> float:
+    """The chance to call an effect whose estimate is expected `drift` standard errors from zero at the end. For plans that
+    may be read at any time that of the last look alone, which is the least."""
+    if plan.method == "group_sequential" and plan.looks:
+        return power_of(boundaries(looks_of(plan), alpha, _spending(plan)), drift)
+    last = levels_of(plan, alpha).below[-1]
+    return float(special.ndtr(drift - critical_value(last)))
+
+
+def _spending(plan: Plan) -> Spending:
+    return Spending(plan.spending.name, plan.spending.gamma)
+
+
+def _p(bound: float) -> float:
+    return 0.0 if math.isinf(bound) else 2.0 * float(special.ndtr(-bound))
