@@ -16,7 +16,7 @@ from abtest.language.looks import looks_path, looks_text, read_looks
 from abtest.language.looks_model import Look
 from abtest.problems import Problems, UserError
 from abtest.reports.html import render_html
-from abtest.stats.bayes import Prior, chance_to_win, expected_loss, posterior
+from abtest.stats.bayes import Prior, chance_to_win, expected_loss, posterior, prior_from_history
 from abtest.stats.distributions import critical_value
 from abtest.stats.group_sequential import boundaries
 from abtest.stats.sequential import critical, optimal_kappa, p_value
@@ -255,6 +255,57 @@ def test_a_prior_from_history_needs_ten_experiments_and_says_how_many_there_are(
     result = abtest.run("x", folder)
     assert (result.plan.prior_from, result.plan.prior_sd) == (0, 0.3)
     assert "0 earlier experiments of this definition are too few" in render_html(result)
+
+
+def write_earlier(folder: Path, many: int) -> None:
+    """Experiments before x, each with users of its own, true lifts around 25 %; the last one lost half of an arm."""
+    rng = random.Random(11)
+    log, flags = (folder / "log.csv").open("a"), (folder / "flags.csv").open("a")
+    with log, flags:
+        for i in range(many):
+            start = date(2026, 1, 5) + timedelta(days=4 * i)
+            lift = rng.gauss(0.25, 0.2)
+            for j in range(400):
+                arm, lost = "ab"[j % 2], i == many - 1 and j % 4 == 1
+                if lost:
+                    continue
+                flags.write(f"e{i}u{j},{arm},{start} 10:00\n")
+                rate = 1.0 + (lift if arm == "b" else 0.0)
+                log.write(f"e{i}u{j},like,{start} 11:00\n" * int(rng.expovariate(1 / (3 * rate))))
+                log.write(f"e{i}u{j},open,{start} 11:00\n" * 2)
+            own = EXPERIMENT.replace("experiment: x", f"experiment: e{i:02}").replace("AS_OF", "")
+            own = own.replace("2026-03-02, end: 2026-03-29", f"{start}, end: {start + timedelta(days=3)}")
+            (folder / "experiments" / f"e{i:02}.yml").write_text(own.replace("PLAN", "{method: fixed}"))
+
+
+def test_a_prior_from_history_is_that_of_the_valid_experiments_before(tmp_path: Path) -> None:
+    folder = write(tmp_path / "b", "{method: bayesian, prior: history}", "2026-04-02")
+    write_earlier(folder, 13)
+    result = abtest.run("x", folder)
+    lifts = []
+    for i in range(13):
+        before = abtest.run(f"e{i:02}", folder)
+        assert before.decision.valid is (i < 12), "the last one lost units of one arm"
+        lift = of(before).relative
+        assert lift is not None
+        assert lift.se
+        lifts += [(lift.estimate, lift.se)] if before.decision.valid else []
+    prior = prior_from_history([e for e, _ in lifts], [s for _, s in lifts])
+    assert prior is not None
+    assert 0.05 < prior.sd < 0.5
+    assert (result.plan.prior_from, result.plan.prior_mean, result.plan.prior_sd) == (12, prior.mean, prior.sd)
+    fixed = abtest.run("x", write(tmp_path / "f", "{method: fixed}", "2026-04-02"))
+    lift = of(fixed).relative
+    found = of(result).believed
+    assert lift is not None
+    assert lift.se
+    assert found is not None
+    wanted = posterior(lift.estimate, lift.se, prior)
+    assert (found.mean, found.sd) == pytest.approx((wanted.mean, wanted.sd), rel=1e-12)
+    assert found.chance == pytest.approx(chance_to_win(wanted), rel=1e-12)
+    # Opens were the same for everybody before, so their history says nothing of how large effects are.
+    assert of(result, "opens").believed is not None
+    assert f"a prior from 12 earlier experiments (changes around {100 * prior.mean:.2g}" in render_html(result)
 
 
 def test_the_price_of_looking_is_that_of_the_looks_that_are_kept(tmp_path: Path) -> None:
