@@ -156,12 +156,14 @@ class Correlate:
 @dataclass(frozen=True)
 class Mde:
     """After `weeks` weeks of entering, with `units` of them in both variants: the smallest change to be found, in the
-    metric's unit and of the mean."""
+    metric's unit and of the mean; and the same with the metric adjusted, where it would be."""
 
     weeks: int
     units: int
     absolute: float
     relative: float | None
+    adjusted: float | None = None
+    adjusted_relative: float | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ class Spread:
 class PreviewResult:
     """One metric on its past. `sd`: of one unit; `zero`: share of units with the value 0. `weeks_by`: a week is that in
     which a period began, or in which units entered. `correlation` of neighbouring periods, of numbers.
-    `mature_days`: from the entry of a unit to its value."""
+    `mature_days`: from the entry of a unit to its value. `kept`: the share of the variance that adjustment by the time
+    before leaves, among units that enter from `kept_from` on (ISO); `unadjusted` says why it is not known."""
 
     schema: str
     about: About
@@ -200,3 +203,6 @@ class PreviewResult:
     mde: tuple[Mde, ...]
     correlates: tuple[Correlate, ...]
     min_cell: int
+    kept: float | None = None
+    kept_from: str | None = None
+    unadjusted: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeGuard
@@ -10,6 +10,7 @@ from typing import TypeGuard
 from abtest.analysis.history import Past, read_past
 from abtest.analysis.prepare import Progress
 from abtest.language.model import Experiment, Metric, Project
+from abtest.metrics.covariates import Covariate
 from abtest.metrics.plan import Chain, last_day
 from abtest.sources.engine import Engine
 from abtest.stats.sizing import WEEK
@@ -56,27 +57,42 @@ def past_of(
         )  # fmt: skip
 
     past = read(asked.start)
-    lead = 0 if asked.start is not None or asked.like is not None else lead_of(past, experiment)
+    lead = 0 if asked.start is not None or asked.like is not None else _lead(past, experiment)
     if not lead:
         return past, 0
-    return read(date.fromordinal(_EPOCH + past.start + lead)), lead
+    return read(later(past, lead)), lead
 
 
-def lead_of(past: Past, experiment: Experiment) -> int:
+def later(past: Past, days: int) -> date:
+    """The date so many days after the first entry."""
+    return date.fromordinal(_EPOCH + past.start + days)
+
+
+def _lead(past: Past, experiment: Experiment) -> int:
+    """For all goals and guardrails."""
+    chains = {t.metric.name: t.chain for t in past.plan.all_tasks}
+    follow_up = max((follow_up_of(chains.get(m.name)) for m in past.metrics), default=0)
+    names = [u.name for u in experiment.metrics if u.role in ("goal", "guardrail")]
+    found = [c for name in names for c in past.prepared.covariates.get(name, ())]
+    return lead_of(past, looks_back(found), follow_up)
+
+
+def looks_back(covariates: Iterable[Covariate]) -> int:
+    """How many days before exposure they need at most."""
+    firsts = [c.metric.window.first for c in covariates if c.metric is not None]
+    return max((-first for first in firsts if first is not None), default=0)
+
+
+def lead_of(past: Past, back: int, follow_up: int) -> int:
     """Whole weeks of log, in days, that should come before entry: as many as adjustment looks back, if entry then still
     has four weeks whose windows are complete; else as many as that leaves."""
-    looks_back = [
-        -c.metric.window.first
-        for u in experiment.metrics
-        if u.role in ("goal", "guardrail")
-        for c in past.prepared.covariates.get(u.name, ())
-        if c.metric is not None and c.metric.window.first is not None
-    ]
-    chains = {t.metric.name: t.chain for t in past.plan.all_tasks}
-    follow_up = max((last_day(chains[m.name]) for m in past.metrics if fixed(chains.get(m.name))), default=0)
     spare = past.days - follow_up - SHORT_DAYS
-    wanted = -(-max(looks_back, default=0) // WEEK) * WEEK
-    return max(0, min(wanted, spare // WEEK * WEEK))
+    return max(0, min(-(-back // WEEK) * WEEK, spare // WEEK * WEEK))
+
+
+def follow_up_of(chain: Chain | None) -> int:
+    """Days after exposure until a value is known; 0 for windows without a fixed end."""
+    return last_day(chain) if fixed(chain) else 0
 
 
 def fixed(chain: Chain | None) -> TypeGuard[Chain]:

@@ -16,12 +16,11 @@ from abtest.analysis.dates import iso
 from abtest.analysis.history import Past
 from abtest.analysis.noise import NOTHING, Measured, measure
 from abtest.analysis.plan_inflation import inflation_of as inflation_of
-from abtest.analysis.plan_past import SHORT_DAYS, earlier_of, fixed, past_of
+from abtest.analysis.plan_past import SHORT_DAYS, earlier_of, fixed, follow_up_of, past_of
 from abtest.analysis.plan_past import Asked as Asked
 from abtest.analysis.plan_result import SCHEMA, Caution, MetricPlan, PlanResult
 from abtest.analysis.prepare import Progress
 from abtest.language.model import Experiment, MetricUse, Project
-from abtest.metrics.plan import last_day
 from abtest.problems import Problem, UserError
 from abtest.sources.engine import Engine
 from abtest.stats.power import Noise, power_per_metric, z_sum
@@ -168,8 +167,7 @@ class _Planner:
         metric = next(m for m in self.past.metrics if m.name == use.name)
         role: Literal["goal", "guardrail"] = "goal" if use.role == "goal" else "guardrail"
         chain = next((t.chain for t in self.past.plan.all_tasks if t.metric.name == metric.name), None)
-        closed = fixed(chain)
-        follow_up = last_day(chain) if chain is not None and closed else 0
+        closed, follow_up = fixed(chain), follow_up_of(chain)
         line = MetricPlan(
             use.name,
             metric.title,

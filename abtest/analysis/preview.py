@@ -4,13 +4,16 @@ change can be found with it, and what it goes along with."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from abtest.analysis.arms import Arm
+from abtest.analysis.dates import iso
 from abtest.analysis.histogram import histogram
 from abtest.analysis.history import EVERYONE, Past, read_past
 from abtest.analysis.interval import Interval
 from abtest.analysis.lab import EVERYTHING, Asked, no_complete_window
 from abtest.analysis.looked_at import about_of, history_of, mean_with, unit_of, weeks_of_entry, weeks_of_periods
+from abtest.analysis.noise import NOTHING, measure
 from abtest.analysis.past_model import (
     PREVIEW_SCHEMA,
     Came,
@@ -22,11 +25,13 @@ from abtest.analysis.past_model import (
     Stability,
     Week,
 )
+from abtest.analysis.plan_past import follow_up_of, later, lead_of, looks_back
 from abtest.analysis.prepare import Progress
 from abtest.analysis.shares import came_back, correlation, mean_of, smallest_change, stability, variance_of
 from abtest.analysis.states import RETENTION_DAYS, States, count_overlaps, count_pairs, retention_of, states_of
 from abtest.language.canonical import events_of
 from abtest.language.model import Metric, Project
+from abtest.metrics.covariates import covariates_of
 from abtest.metrics.joint import joint_sums
 from abtest.metrics.needs import for_unit
 from abtest.metrics.plan import last_day
@@ -77,7 +82,8 @@ def run_preview(
     moments = arm.moments
     variance = variance_of(arm)
     spread = _spread(engine, past, own, min_cell)
-    return PreviewResult(
+    correlates = _correlates(engine, past, own, others)
+    found = PreviewResult(
         PREVIEW_SCHEMA,
         about_of(project, own, unit, states),
         history,
@@ -97,9 +103,44 @@ def run_preview(
         RETENTION_DAYS,
         back,
         _mde(past, arm, history.alpha, history.power),
-        _correlates(engine, past, own, others),
+        correlates,
         min_cell,
     )
+    return _with_adjustment(engine, project, own, unit, asked, past, found, progress)
+
+
+def _with_adjustment(
+    engine: Engine,
+    project: Project,
+    metric: Metric,
+    unit: str,
+    asked: Asked,
+    past: Past,
+    found: PreviewResult,
+    progress: Progress,
+) -> PreviewResult:
+    """What adjustment by the time before would take out, measured on units that enter once the log is old enough."""
+    covariates = covariates_of(metric, project, unit)
+    if not isinstance(covariates, tuple) or not found.mde:
+        return found
+    chain = next((t.chain for t in past.plan.all_tasks if t.metric.name == metric.name), None)
+    lead = lead_of(past, looks_back(covariates), follow_up_of(chain)) if asked.start is None else 0
+    start = later(past, lead) if lead else asked.start
+    own = read_past(
+        engine, project, [metric], unit, start=start, end=asked.end, of=asked.before, adjusted=True, progress=progress
+    )
+    measured = measure(metric, own.arms[metric.name], own.units)
+    if isinstance(measured, str) or measured.clusters is not None:
+        return found
+    if measured.unadjusted is not None:
+        why = measured.unadjusted if measured.unadjusted != NOTHING else own.prepared.unadjusted.get(metric.name)
+        return replace(found, unadjusted=why)
+    sharper = measured.kept**0.5
+    mde = tuple(
+        replace(m, adjusted=m.absolute * sharper, adjusted_relative=m.relative and m.relative * sharper)
+        for m in found.mde
+    )
+    return replace(found, mde=mde, kept=measured.kept, kept_from=iso(own.start))
 
 
 def _others(project: Project, metric: Metric, unit: str) -> list[Metric]:

@@ -70,12 +70,25 @@ def _values(say: Say, result: PreviewResult) -> tuple[Table, ...]:
 def _mde(say: Say, result: PreviewResult) -> tuple[Part, ...]:
     if not result.mde:
         return ()
+    adjusted = result.kept is not None
     rows = tuple(
-        (str(m.weeks), say.whole(m.units), say.change(m.absolute), say.percent(m.relative)) for m in result.mde
+        (
+            str(m.weeks),
+            say.whole(m.units),
+            say.change(m.absolute),
+            say.percent(m.relative),
+            *((say.change(m.adjusted or 0.0), say.percent(m.adjusted_relative)) if adjusted else ()),
+        )
+        for m in result.mde
     )
-    table = Table(say.listed("preview.mde_head"), rows, "", (1, 2, 3))
-    lead = say("preview.mde", power=say.percent(result.history.power, 0), alpha=say.percent(result.history.alpha, 0))
-    return (Part("mde", say("nav.mde"), (lead,), tables=(table,)),)
+    head = say.listed("preview.mde_head") + (say.listed("preview.mde_adjusted_head") if adjusted else ())
+    table = Table(head, rows, "", tuple(range(1, len(head))))
+    leads = [say("preview.mde", power=say.percent(result.history.power, 0), alpha=say.percent(result.history.alpha, 0))]
+    if result.kept is not None:
+        leads.append(say("preview.kept", share=say.percent(result.kept), date=say.day(result.kept_from or "")))
+    elif result.unadjusted is not None:
+        leads.append(say("preview.unadjusted", why=say.why_unadjusted(result.unadjusted)))
+    return (Part("mde", say("nav.mde"), tuple(leads), tables=(table,)),)
 
 
 def _stability(say: Say, result: PreviewResult) -> Part:

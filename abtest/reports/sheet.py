@@ -167,6 +167,10 @@ class Say:
     def missing(self, why: str, days: int) -> str:
         return self(f"unavailable.{why}", days=str(days))
 
+    def why_unadjusted(self, code: str) -> str:
+        """Why a metric has no adjustment."""
+        return self.words(self.words.known("planning.unadjusted", code), code=code)
+
     def forest(self, intervals: list[Interval | None], labels: str) -> tuple[tuple[Mark | None, ...], Axis]:
         """The plots of a column of intervals, and their axis."""
         known = [(i.low, i.estimate, i.high) for i in intervals if i is not None]

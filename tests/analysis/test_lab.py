@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abtest.analysis.codec import decode, encode
@@ -192,6 +194,47 @@ def test_a_preview_is_what_a_count_by_hand_gives(root: Path) -> None:
     below = (sum((v - mean) ** 2 for v in values) * sum((y - share) ** 2 for y in yes)) ** 0.5
     above = sum((v - mean) * (y - share) for v, y in zip(values, yes, strict=True))
     assert other.r.estimate == pytest.approx(above / below)
+
+
+def test_what_adjustment_takes_out_is_counted_by_hand(root: Path) -> None:
+    """Of 80 days, 28 come before entry (adjustment looks back 28) and 52 are left: 7 for the window, 4 weeks and more."""
+    found = preview(root, "likes")
+    start = START + timedelta(days=28)
+    pairs = []
+    for rows in make_log().values():
+        entry = min((d for d, _ in rows if d >= start), default=None)
+        if entry is None or (START + timedelta(days=DAYS - 1) - entry).days < 6:
+            continue
+        after = sum(e == "like" and 0 <= (d - entry).days < 7 for d, e in rows)
+        before = sum(e == "like" and 0 < (entry - d).days <= 28 for d, e in rows)
+        pairs.append((after, before))
+    y, x = np.array(pairs, dtype=float).T
+    n = len(pairs)
+    # One slope is taken from both of two arms that are alike, n units each.
+    kept = (1.0 - np.corrcoef(x, y)[0, 1] ** 2) * (2 * n - 2) / (2 * n - 3)
+    assert found.kept_from == start.isoformat()
+    assert found.kept == pytest.approx(kept, rel=1e-9)
+    assert kept < 0.95
+    for m in found.mde:
+        assert m.adjusted == pytest.approx(m.absolute * kept**0.5)
+        assert m.adjusted_relative == pytest.approx((m.relative or 0.0) * kept**0.5)
+    text = past_text(found)
+    assert "Adjusted, of the mean" in text
+    assert f"{100 * kept:.1f}% of the" in text.replace("\n ", "")
+
+
+def test_without_adjustment_there_is_no_column_of_it(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "plain")
+    told = (tmp_path / "plain" / "abtest.yml").read_text().replace("data: .}", "data: ., default_adjust: none}")
+    (tmp_path / "plain" / "abtest.yml").write_text(told)
+    found = preview(tmp_path / "plain", "likes")
+    assert found == replace(
+        preview(root, "likes"),
+        kept=None,
+        kept_from=None,
+        mde=tuple(replace(m, adjusted=None, adjusted_relative=None) for m in preview(root, "likes").mde),
+    )
+    assert "Adjusted, of the mean" not in past_text(found)
 
 
 def test_the_weeks_of_a_preview_are_those_in_which_periods_began(root: Path) -> None:
