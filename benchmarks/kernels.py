@@ -189,7 +189,7 @@ def random_splits(units: int = 1_000_000, metrics: int = 20, splits: int = 512, 
     import scipy.stats
 
     from abtest.stats.rerandomise import UnitColumn, p_values
-    from abtest.stats.splits import TOGETHER, split_labels
+    from abtest.stats.splits import split_labels
 
     random = np.random.default_rng(3)
     values = [np.minimum(random.gamma(0.3, 3000.0, units).round(), 65535.0) for _ in range(metrics)]
@@ -198,7 +198,7 @@ def random_splits(units: int = 1_000_000, metrics: int = 20, splits: int = 512, 
     start = time.perf_counter()
     found = p_values([UnitColumn("mean", v) for v in values], 0.5, splits=splits, seed=1)
     ours = splits / (time.perf_counter() - start)
-    labels = split_labels(units, 0.5, splits=splits, seed=1, together=TOGETHER)[:looped]
+    labels = split_labels(units, 0.5, splits=splits, seed=1, shared=True)[:looped]
     start = time.perf_counter()
     loop = [[float(scipy.stats.ttest_ind(v[who], v[~who], equal_var=False).pvalue) for v in values] for who in labels]
     theirs = looped / (time.perf_counter() - start)

@@ -1,7 +1,8 @@
 """What is believed of an effect after the data, for bayesian plans: the posterior in place of the test.
 
 The estimate and its standard error are those of the test that fits; the prior speaks of the relative change. Where a
-metric has no lift (a score, a baseline near zero), only a flat prior has a meaning, and it is used.
+metric has no lift (a score, a baseline near zero), only a flat prior has a meaning, and it is used. Where it has one, the
+absolute change is the relative one times the control value, so that both say the same of zero.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from abtest.analysis.interval import interval_of
 from abtest.analysis.result import Believed, Interval, MarginResult
 from abtest.language.model import Margin, Plan
 from abtest.stats import margins
@@ -19,7 +21,6 @@ from abtest.stats.bayes import (
     chance_to_win,
     credible_interval,
     expected_loss,
-    on_absolute,
     posterior,
 )
 from abtest.stats.distributions import critical_value
@@ -50,8 +51,10 @@ def believed_of(
     relative: Posterior | None = None
     if lift is not None and lift.se:
         relative = posterior(lift.estimate, lift.se, prior)
-    own = on_absolute(prior, control) if relative is not None and control else FLAT
-    absolute = posterior(fixed.absolute.estimate, fixed.absolute.se, own)
+    if relative is not None and control:
+        absolute = Posterior(relative.mean * abs(control), relative.sd * abs(control))
+    else:
+        absolute = posterior(fixed.absolute.estimate, fixed.absolute.se)
     judged = relative if relative is not None else absolute
     loss = expected_loss(judged, better or "higher")
     told = Believed(
@@ -65,6 +68,8 @@ def believed_of(
         loss_keep=loss.keep,
         prior_mean=None if relative is None or prior == FLAT else prior.mean,
         prior_sd=None if relative is None or prior == FLAT else prior.sd,
+        data_absolute=interval_of(fixed.absolute),
+        data_relative=interval_of(fixed.relative),
     )
     shown = replace(
         fixed,

@@ -30,7 +30,7 @@ from abtest.stats.order_statistics import bootstrap_ranks
 from abtest.stats.quantiles import quantile_of
 from abtest.stats.rerandomise import Kind, UnitColumn, p_values, split_sums
 from abtest.stats.splits import split_labels
-from abtest.stats.whole import MOST_UNITS, WholeColumns, whole_numbers
+from abtest.stats.whole import MOST_UNITS, WholeColumns, grid_of
 
 Array = NDArray[np.float64]
 WORK = 20_000_000
@@ -226,7 +226,7 @@ class _Work:
                 if min(map(len, pair)) > 1
             ]
         else:
-            matrices = _matrices(columns, counts, self.share, self.splits, self.seed)
+            matrices = _matrices(columns, counts, ratio, self.share, self.splits, self.seed)
             made = [tuple(_arm(m, entries, ratio, yes) for m in pair) for pair in matrices]
         return _trial(method, n, [self.infer(metric, treatment, control) for treatment, control in made])
 
@@ -288,24 +288,38 @@ class _Work:
 
 
 def _matrices(
-    columns: Sequence[Array], counts: NDArray[np.bool_], share: float, splits: int, seed: int
+    columns: Sequence[Array], counts: NDArray[np.bool_], ratio: bool, share: float, splits: int, seed: int
 ) -> list[tuple[MomentMatrix, MomentMatrix]]:
-    """The moments of both arms in each split, from exact sums of products of whole numbers."""
-    placed = []
+    """The moments of both arms in each split, from exact sums of products of whole numbers. The first column (of a ratio:
+    two) is the metric, the others are what it is adjusted by."""
+    grids = []
     for column in columns:
         everyone = np.full(len(counts), math.nan)
         everyone[counts] = column
-        placed.append(whole_numbers(everyone))
+        grids.append(grid_of(everyone, fine=True))
     whole = WholeColumns()
-    at = whole.moments_of(counts, [q for q, _, _ in placed])
-    total, treated = split_sums(whole, at, share, splits=splits, seed=seed)
-    low, step = (np.array([p[i] for p in placed]) for i in (1, 2))
+    at = whole.moments_of(counts, grids)
+    low, step = np.array([g.low for g in grids]), np.array([g.step for g in grids])
 
     def matrix(sums: Array) -> MomentMatrix:
-        n, first = sums[at.n], sums[list(at.first)]
-        cross = np.outer(step, step) * (sums[np.array(at.products)] - np.outer(first, first) / n)
+        n, first, products = at.read(sums)
+        cross = np.outer(step, step) * (products - np.outer(first, first) / n)
         return MomentMatrix(int(n), tuple((low + step * first / n).tolist()), tuple(tuple(r) for r in cross.tolist()))
 
+    def tested(total: Array) -> Array:
+        """What adjustment leaves of the metric, a ratio linearised, as a sum of q."""
+        found = matrix(total)
+        own = 2 if ratio else 1
+        kept = np.zeros(len(step))
+        kept[0] = 1.0
+        if ratio and found.mean[1]:
+            kept[1] = -found.mean[0] / found.mean[1]
+        cross = np.array(found.cross)
+        kept[own:] = -np.linalg.lstsq(cross[own:, own:], cross[own:] @ kept, rcond=None)[0]
+        contrast: Array = kept * step
+        return contrast
+
+    total, treated = split_sums(whole, at, share, tested, splits=splits, seed=seed)
     return [(matrix(one), matrix(total - one)) for one in treated if 1 < one[at.n] < total[at.n] - 1]
 
 

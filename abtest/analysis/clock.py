@@ -25,7 +25,7 @@ ANY_TIME = ("sequential", "hybrid")
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an experiment stands: its clock, how its tests are therefore read, the looks so far, the last exposure."""
+    """Where an experiment stands: its clock, how its tests are therefore read, the looks so far, the last day of entry."""
 
     clock: Clock
     setting: Setting
@@ -54,6 +54,7 @@ def standing_of(
         return Standing(Clock(True, method in ANY_TIME, units=units), setting, None, None)
     if through is None:
         through = found.exposed.last
+    last_exposure = _last_entry(experiment, last_exposure, through)
     immature = sum(
         a.immature for u in experiment.metrics if u.role in ("goal", "guardrail") for a in by_variant[u.name].values()
     )
@@ -83,6 +84,14 @@ def standing_of(
         experiment.plan, not reached and not may_stop, progress, reached, schedules(experiment, look), priors
     )
     return Standing(clock, setting, look, last_exposure)
+
+
+def _last_entry(experiment: Experiment, seen: int | None, through: int | None) -> int | None:
+    """The last day on which units enter: while they may still come, that on which enrolment ends."""
+    until = min((d for d in (experiment.enroll_until, experiment.end) if d is not None), default=None)
+    if seen is None or until is None or through is None or through >= day_number(until):
+        return seen
+    return day_number(until)
 
 
 def told_looks(experiment: Experiment, standing: Standing) -> LooksInfo | None:

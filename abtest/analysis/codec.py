@@ -42,6 +42,8 @@ ASIDE = frozenset(
         "prior_mean",
         "prior_sd",
         "prior_from",
+        "data_absolute",
+        "data_relative",
         "bound",
         "spent",
         "final",

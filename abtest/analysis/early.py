@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from abtest.analysis.interval import Interval
 from abtest.language.model import Correction
 from abtest.language.plan_model import Method
 
@@ -13,6 +14,7 @@ from abtest.language.plan_model import Method
 class Believed:
     """The posterior of one effect: N(mean, sd^2) on `scale` (lifts are fractions), with its credible interval, the chance
     that the change is good, and what is lost on average by shipping and by keeping. The prior is None where it is flat.
+    `data_absolute`, `data_relative`: what the data say without it.
     """
 
     scale: Literal["relative", "absolute"]
@@ -25,6 +27,8 @@ class Believed:
     loss_keep: float
     prior_mean: float | None = None
     prior_sd: float | None = None
+    data_absolute: Interval | None = None
+    data_relative: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from abtest.metrics.sums import Grid, binary_metrics, grids
 from abtest.metrics.units import Values
 from abtest.problems import data_error, quoted
 from abtest.sources.engine import Engine
-from abtest.sources.units import USED, day_number
+from abtest.sources.units import AFTER_ENROLMENT, TABLE, USED, day_number
 
 EVERYONE = "everyone"
 
@@ -86,24 +86,22 @@ def read_past(
     """
     source = _log(project, metrics, unit, by) if like is None else project.sources[like.exposure_source]
     if like is not None:
-        start, end = start or like.start, end or like.as_of or like.end
+        start, end = start or like.start, end or min((d for d in (like.as_of, like.end) if d is not None), default=None)
     if end is None and of is not None and of.start is not None:
         end = date.fromordinal(of.start.toordinal() - 1)
-    entry = replace(source, name=f"{source.name.partition(' by ')[0]} by entry", kind="exposures", variant=None)
-    if like is None:
-        entry = replace(entry, flag=None)
+    entry = replace(source, name=f"{source.name.partition(' by ')[0]} by entry", kind="exposures")
+    everyone = (Variant(EVERYONE, EVERYONE, None, EVERYONE),)
     asked = {m.name: m if adjusted else replace(m, adjust=None) for m in metrics}
     past = Experiment(
         id="past",
         title="past",
         unit=unit,
         exposure_source=entry.name,
-        flag=None if like is None else like.flag,
-        variants=(Variant(EVERYONE, EVERYONE, None, EVERYONE),),
+        flag=None,
+        variants=everyone,
         baseline=EVERYONE,
         metrics=tuple(MetricUse(name, "secondary") for name in asked),
-        exposure_where=_event_test(project, source, by) if like is None else _variant_test(source, like),
-        enroll_until=None if like is None else like.enroll_until,
+        exposure_where=_event_test(project, source, by),
         start=start,
         end=end,
         as_of=end,
@@ -111,6 +109,19 @@ def read_past(
         exclude=None if of is None else of.exclude,
         cluster=None if of is None else of.cluster,
     )
+    if like is None:
+        entry = replace(entry, variant=None, flag=None)
+    else:
+        # With its variants, so that units are left out as they were: who saw two, who came too early or too late.
+        past = replace(
+            past,
+            flag=like.flag,
+            variants=like.variants,
+            baseline=like.baseline,
+            exposure_where=like.exposure_where,
+            enroll_until=like.enroll_until,
+            mixed=like.mixed,
+        )
     own = replace(
         project,
         sources={**project.sources, entry.name: entry},
@@ -118,6 +129,9 @@ def read_past(
         default_adjust=project.default_adjust if adjusted else 0,
     )
     found = prepare(engine, own, past, progress, strict=False)
+    if like is not None:
+        engine.sql(f"UPDATE {TABLE} SET variant = 0 WHERE variant IS NOT NULL")
+        past = replace(past, variants=everyone, baseline=EVERYONE)
     return _measured(engine, own, past, found, tuple(for_unit(m, unit) for m in asked.values()), progress)
 
 
@@ -129,6 +143,10 @@ def _measured(
     metrics: tuple[Metric, ...],
     progress: Progress,
 ) -> Past:
+    complete = min((log.last_complete for log in found.logs.values()), default=None)
+    if complete is not None:
+        # Nobody enters on a day of which the log tells only a part.
+        engine.sql(f"UPDATE {TABLE} SET status = {AFTER_ENROLMENT} WHERE status = {USED} AND x_day > {complete}")
     entered = tuple(
         (int(day), int(n))
         for day, n in engine.rows(f"SELECT x_day, count(*) FROM units WHERE status = {USED} GROUP BY 1 ORDER BY 1")
@@ -144,7 +162,7 @@ def _measured(
     covariates = find_covariates(engine, values, found.covariates)
     table = arms_by_variant(engine, values, past, every, covariates, grid, binary)
     seen = entered[-1][0] if found.exposed.last is None else found.exposed.last
-    through = min((log.last_complete for log in found.logs.values()), default=seen)
+    through = seen if complete is None else complete
     first = entered[0][0] if past.start is None else day_number(past.start)
     last = through if past.end is None else min(through, day_number(past.end))
     return Past(
@@ -195,14 +213,6 @@ def _event_test(project: Project, source: Source, by: str | None) -> Where | Non
         tests.append(RowTest(source.event, "in", tuple(Value("text", n) for n in event.names)))
     if event.where is not None:
         tests.append(event.where)
-    return None if not tests else tests[0] if len(tests) == 1 else RowAll(tuple(tests))
-
-
-def _variant_test(source: Source, like: Experiment) -> Where | None:
-    """That a row shows a variant of that experiment, whichever."""
-    tests: list[Where] = [] if like.exposure_where is None else [like.exposure_where]
-    if source.variant is not None:
-        tests.append(RowTest(source.variant, "in", tuple(Value("text", v.key) for v in like.variants)))
     return None if not tests else tests[0] if len(tests) == 1 else RowAll(tuple(tests))
 
 

@@ -36,9 +36,12 @@ def looks_of(plan: Plan) -> tuple[float, ...]:
     return (1.0,)
 
 
-def levels_of(plan: Plan, alpha: float) -> Levels:
-    """Of a two-sided test at `alpha` (one-sided: twice its alpha), by the method of the plan."""
+def levels_of(plan: Plan, alpha: float, critical_z: float | None = None) -> Levels:
+    """Of a two-sided test at `alpha` (one-sided: twice its alpha), by the method of the plan. `critical_z`: of a credible
+    interval, how many standard errors the estimate has to be from zero."""
     at = looks_of(plan)
+    if critical_z is not None:
+        return Levels(at, (_p(critical_z),), False)
     if plan.method == "group_sequential" and plan.looks:
         bounds = boundaries(at, alpha, _spending(plan)).bounds
         return Levels(at, tuple(_p(b) for b in bounds), True)
@@ -51,13 +54,13 @@ def levels_of(plan: Plan, alpha: float) -> Levels:
     return Levels(at, (alpha,), True)
 
 
-def power_at(plan: Plan, alpha: float, drift: float) -> float:
+def power_at(plan: Plan, alpha: float, drift: float, critical_z: float | None = None) -> float:
     """The chance to call an effect whose estimate is expected `drift` standard errors from zero at the end. For plans that
     may be read at any time that of the last look alone, which is the least."""
     if plan.method == "group_sequential" and plan.looks:
         return power_of(boundaries(looks_of(plan), alpha, _spending(plan)), drift)
-    last = levels_of(plan, alpha).below[-1]
-    return float(special.ndtr(drift - critical_value(last)))
+    last = critical_value(levels_of(plan, alpha).below[-1]) if critical_z is None else critical_z
+    return float(special.ndtr(drift - last))
 
 
 def _spending(plan: Plan) -> Spending:
@@ -65,4 +68,4 @@ def _spending(plan: Plan) -> Spending:
 
 
 def _p(bound: float) -> float:
-    return 0.0 if math.isinf(bound) else 2.0 * float(special.ndtr(-bound))
+    return 0.0 if math.isinf(bound) else min(1.0, 2.0 * float(special.ndtr(-bound)))

@@ -74,7 +74,9 @@ def looked(
             f"Use data that reach at least as far, or  as_of:  one of the looks in looks/{experiment.id}.yml.",
         )
     last = fraction_of(experiment, kept[-1]) if kept else 0.0
-    due = reached or any(last + CLOSE < t <= fraction + CLOSE for t in experiment.plan.looks)
+    # A look at which no goal has a value yet could find nothing, and alpha that is not spent is there for later ones.
+    seen = any(units.get(u.name, 0) for u in experiment.metrics if u.role == "goal")
+    due = reached or (seen and any(last + CLOSE < t <= fraction + CLOSE for t in experiment.plan.looks))
     if not due:
         return Looked(kept, False, fraction, _next(experiment, kept))
     _more_than_before(experiment, kept, now)
@@ -114,12 +116,15 @@ def _more_than_before(experiment: Experiment, kept: tuple[Look, ...], now: Look)
 
 
 def schedules(experiment: Experiment, looked: Looked | None) -> dict[str, Schedule]:
-    """Per metric, its information at the looks so far. A look that brought it nothing is left out."""
+    """Per metric, its information at the looks so far. A look that brought it nothing is left out. Metrics that decide
+    nothing are not counted at looks; they have those of the first goal."""
     if looked is None or not looked.planned or experiment.plan.method != "group_sequential":
         return {}
     found = {}
+    goal = next((u.name for u in experiment.metrics if u.role == "goal"), "")
     for use in experiment.metrics:
-        found[use.name] = _schedule(experiment, use.name, looked.taken)
+        counted = use.name if any(use.name in dict(look.units) for look in looked.taken) else goal
+        found[use.name] = _schedule(experiment, counted, looked.taken)
     return found
 
 

@@ -114,3 +114,10 @@ def earlier_of(project: Project, experiment: Experiment) -> str | None:
     ]
     own = [e.id for e in over if e.id == experiment.iteration_of]
     return own[0] if own else max(over, key=lambda e: (e.end or date.min, e.id)).id if over else None
+
+
+def own_weeks(experiment: Experiment) -> int | None:
+    """Whole weeks from the first day of an experiment to its last, by its own dates."""
+    if experiment.start is None or experiment.end is None:
+        return None
+    return ((experiment.end - experiment.start).days + 1) // WEEK

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from abtest.analysis.history import Past
+from abtest.analysis.plan_found import planning_prior
 from abtest.analysis.plan_levels import Levels, levels_of, looks_of, power_at
 from abtest.analysis.plan_result import MetricPlan, PlanResult, Simulated, Simulation
 from abtest.analysis.planning import Planned, split_of
@@ -22,6 +23,7 @@ from abtest.language.model import Experiment
 from abtest.metrics.crossed import Entry
 from abtest.sources.engine import Engine, name
 from abtest.sources.units import TABLE
+from abtest.stats.bayes import FLAT, z_with_prior
 from abtest.stats.rerandomise import UnitColumn, p_values
 from abtest.stats.whole import MOST_UNITS, Array
 
@@ -33,6 +35,7 @@ class _Tried:
     line: MetricPlan
     null: UnitColumn
     shifted: UnitColumn
+    good: float
     levels: Levels
     expected: float
 
@@ -49,7 +52,8 @@ def simulate(
     """Power and false positives of every metric, and how often the whole rule held.
 
     A guardrail has its power where nothing changes, and is called falsely where the margin is just reached: shifted by
-    the margin that is the same split. Needs means, shares or ratios of units that were randomised one by one.
+    the margin that is the same split. An effect is found on its own side only; a goal is called falsely on either. Needs
+    means, shares or ratios of units that were randomised one by one.
     """
     units = plan.units if plan.at_units is None else plan.at_units
     if experiment.cluster is not None:
@@ -68,29 +72,46 @@ def simulate(
             continue
         null = _column(rows, past, p)
         counted = int(np.isfinite(null.values).sum())
-        scale = math.sqrt(units * share.pair * p.measured.counted / counted) * _sharpness(line, share.share)
+        # The test on these units has the noise of the past in both arms; that of the plan may differ (shares pooled, a
+        # relative margin), and its effect has to stand out as much.
+        own_noise = p.measured.variance / p.measured.counted
+        plain = replace(p.question.noise, treatment=own_noise, control=own_noise)
+        scale = math.sqrt(
+            units * share.pair * p.measured.counted / counted * plain.per_unit / p.question.noise.per_unit
+        )
+        good = -1.0 if line.better == "lower" else 1.0
         kind = "mean" if null.kind == "proportion" else null.kind
-        effect = UnitColumn(kind, null.values, null.denominators, shift=line.asked * scale)
+        effect = UnitColumn(kind, null.values, null.denominators, shift=good * line.asked * scale)
         alpha = _two_sided(line)
         drift = abs(p.question.effect) / math.sqrt(p.question.noise.per_unit / (units * share.pair))
-        tried.append(_Tried(line, null, effect, levels_of(own, alpha), power_at(own, alpha, drift)))
+        prior, z = planning_prior(own, line.role), None
+        if prior != FLAT and line.base:
+            z = z_with_prior(p.question.effect / drift / line.base, prior, alpha=alpha)
+        tried.append(_Tried(line, null, effect, good, levels_of(own, alpha, z), power_at(own, alpha, drift, z)))
     if not tried:
         return Simulation(splits, reason="no_metric")
     looks = looks_of(own)
     order = _order(engine, past)
     asked = [_until(c, order, at) for t in tried for c in (t.null, t.shifted) for at in looks]
-    found = p_values(asked, share.share, splits=splits, seed=seed, same=True)
+    found = p_values(asked, share.share, splits=splits, seed=seed, same=True, signed=True)
     ps = np.stack(found).reshape(len(tried), 2, len(looks), splits)
-    calls = [(p < np.array(t.levels.below)[:, None]) for t, p in zip(tried, ps, strict=True)]
+    called = [np.abs(p) < np.array(t.levels.below)[:, None] for t, p in zip(tried, ps, strict=True)]
+    right = [c & (np.sign(p) == t.good) for t, c, p in zip(tried, called, ps, strict=True)]
     metrics = tuple(
-        Simulated(t.line.key, t.line.alpha or 0.0, t.expected, *_rate(c[1].any(axis=0)), *_false(t, c[0].any(axis=0)))
-        for t, c in zip(tried, calls, strict=True)
+        Simulated(
+            t.line.key,
+            t.line.alpha or 0.0,
+            t.expected,
+            *_rate(g[1].any(axis=0)),
+            *_rate((c if t.line.sides == 2 else g)[0].any(axis=0)),
+        )
+        for t, c, g in zip(tried, called, right, strict=True)
     )
     rate, error = None, None
     if len(tried) == len(plan.metrics):
         # At one look everything has to hold at once.
-        goals = [c[1] for t, c in zip(tried, calls, strict=True) if t.line.role == "goal"]
-        held = [c[1] for t, c in zip(tried, calls, strict=True) if t.line.role == "guardrail"]
+        goals = [g[1] for t, g in zip(tried, right, strict=True) if t.line.role == "goal"]
+        held = [g[1] for t, g in zip(tried, right, strict=True) if t.line.role == "guardrail"]
         together = np.ones((len(looks), splits), dtype=bool)
         if goals:
             together &= np.any(goals, axis=0) if plan.rule == "any" else np.all(goals, axis=0)
@@ -99,15 +120,6 @@ def simulate(
         rate, error = _rate(together.any(axis=0))
     more = looks if len(looks) > 1 else ()
     return Simulation(splits, past.units, units, metrics, rate, error, looks=more)
-
-
-def _sharpness(line: MetricPlan, share: float) -> float:
-    """How much smaller the error of treatment - (1 -+ margin) control is than that of the difference, as a factor."""
-    if line.margin_kind != "relative" or line.margin is None:
-        return 1.0
-    of_control = 1.0 + line.margin if line.better == "lower" else 1.0 - line.margin
-    plain, tested = 1.0 / share + 1.0 / (1.0 - share), 1.0 / share + of_control**2 / (1.0 - share)
-    return math.sqrt(plain / tested)
 
 
 def _two_sided(line: MetricPlan) -> float:
@@ -132,13 +144,9 @@ def _until(column: UnitColumn, order: Array, at: float) -> UnitColumn:
 
 
 def _rate(called: Any) -> tuple[float, float]:
+    """A share of splits and its standard error, which is never less than one split."""
     rate = float(np.mean(called))
-    return rate, math.sqrt(rate * (1.0 - rate) / len(called))
-
-
-def _false(tried: _Tried, null: Any) -> tuple[float, float]:
-    rate, error = _rate(null)
-    return (rate, error) if tried.line.sides == 2 else (rate / 2.0, error / 2.0)
+    return rate, max(math.sqrt(rate * (1.0 - rate) / len(called)), 1.0 / len(called))
 
 
 def _rows(engine: Engine, past: Past, planned: Sequence[Planned]) -> dict[str, list[Any]]:

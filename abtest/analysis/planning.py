@@ -15,14 +15,16 @@ from typing import Literal
 from abtest.analysis.dates import iso
 from abtest.analysis.history import Past
 from abtest.analysis.noise import NOTHING, Measured, measure
+from abtest.analysis.plan_found import by_belief, by_margin, planning_prior, prior_inflation
 from abtest.analysis.plan_inflation import inflation_of as inflation_of
-from abtest.analysis.plan_past import SHORT_DAYS, earlier_of, fixed, follow_up_of, past_of
+from abtest.analysis.plan_past import SHORT_DAYS, earlier_of, fixed, follow_up_of, own_weeks, past_of
 from abtest.analysis.plan_past import Asked as Asked
 from abtest.analysis.plan_result import SCHEMA, Caution, MetricPlan, PlanResult
 from abtest.analysis.prepare import Progress
 from abtest.language.model import Experiment, MetricUse, Project
 from abtest.problems import Problem, UserError
 from abtest.sources.engine import Engine
+from abtest.stats.bayes import FLAT
 from abtest.stats.power import Noise, power_per_metric, z_sum
 from abtest.stats.power_families import share_sample_size
 from abtest.stats.sizing import WEEK, Need, Question, detectable_by_week, joint_size, ready, weeks_for
@@ -246,7 +248,10 @@ class _Planner:
                 return "beyond_share"
             noise = self._score_noise(found, there, effect, alpha, power)
         two_sided = alpha if role == "goal" else 2.0 * alpha
-        return Question(use.name, role, noise, effect, inflation_of(self.plan, two_sided, power))
+        believed = prior_inflation(planning_prior(self.plan, role), relative, alpha, power)
+        if believed is None:
+            return "prior"
+        return Question(use.name, role, noise, effect, inflation_of(self.plan, two_sided, power) * believed)
 
     def _score_noise(self, found: Measured, there: float, effect: float, alpha: float, power: float) -> Noise:
         """The score test pools the shares under "no difference": the noise with which the common equation has its size."""
@@ -265,7 +270,9 @@ class _Planner:
     def _goal_alpha(self) -> float:
         """Of all goals together, in one comparison; what `joint_size` divides by their number."""
         goals = max(1, sum(u.role == "goal" for u in self.uses))
-        return self.plan.alpha * goals if self.plan.correct_goal == "none" else self.plan.alpha / self.split.treatments
+        # A credible interval has no p-value that could be corrected.
+        alone = self.plan.correct_goal == "none" or self.plan.method == "bayesian"
+        return self.plan.alpha * goals if alone else self.plan.alpha / self.split.treatments
 
     def _needs(self, sized: Sequence[Planned]) -> dict[str, Need]:
         """What each needs, in units of the whole experiment. Metrics that cannot be planned keep their share of alpha
@@ -311,16 +318,22 @@ class _Planner:
         need = needs.get(m.key)
         traffic, follow_up = self.asked.traffic, of.follow_up
         weeks = None if need is None else weeks_for(need.units, curve, traffic=traffic, follow_up=follow_up)
-        found = detectable_by_week(
-            of.question.noise,
-            curve,
-            alpha=alpha,
-            power=power,
-            sides=m.sides,
-            inflation=of.question.inflation,
-            traffic=traffic * self.split.pair,
-            follow_up=follow_up,
-        )
+        prior = planning_prior(self.plan, m.role)
+        noise, base, traffic = of.question.noise, of.measured.base, traffic * self.split.pair
+        found: tuple[float | None, ...]
+        if m.margin_kind == "relative" and base > 0.0:
+            plain = of.measured.variance / of.measured.counted
+            found = by_margin(
+                replace(noise, treatment=plain, control=plain), base, curve, alpha=alpha, power=power, traffic=traffic,
+                follow_up=follow_up, inflation=of.question.inflation, lower=m.better == "lower",
+            )  # fmt: skip
+        elif prior != FLAT and base > 0.0:
+            found = by_belief(noise, base, curve, prior, alpha=alpha, power=power, traffic=traffic, follow_up=follow_up)
+        else:
+            found = detectable_by_week(
+                noise, curve, alpha=alpha, power=power, sides=m.sides, inflation=of.question.inflation, traffic=traffic,
+                follow_up=follow_up,
+            )  # fmt: skip
         return replace(
             m,
             alpha=alpha,
@@ -342,6 +355,8 @@ class _Planner:
         sized = [m for m in lines if m.needed is not None]
         driver = max(sized, key=lambda m: m.needed or 0.0, default=None)
         late = [m for m in sized if m.weeks is None]
+        if driver in late:
+            late = [driver]
         slowest = late[0] if late else max(sized, key=lambda m: m.weeks or 0, default=None)
         units = None if driver is None else driver.needed
         weeks = None if slowest is None else slowest.weeks
@@ -358,6 +373,13 @@ class _Planner:
             self.cautions.append(Caution("rule"))
         if self.plan.method == "sequential":
             self.cautions.append(Caution("sequential"))
+        if self.plan.method == "bayesian" and self.plan.prior.kind == "history":
+            self.cautions.append(Caution("prior_history"))
+        if units is not None and self.plan.units is not None and self.plan.units < units:
+            self.cautions.append(Caution("own_units", None, float(self.plan.units)))
+        planned_weeks = own_weeks(self.experiment)
+        if units is not None and planned_weeks is not None and (weeks is None or planned_weeks < weeks):
+            self.cautions.append(Caution("own_dates", None, float(planned_weeks)))
         clusters = next((p.measured.clusters for p in planned if p.measured.clusters is not None), None)
         at = self.asked.weeks
         longest = max(p.follow_up for p in planned)
@@ -412,6 +434,7 @@ REASONS = {
     "zero_variance": "it does not vary in the history: all units have the same value",
     "base_not_positive": "its value in the history is not above zero, so a relative change has no size",
     "beyond_share": "the change asked for would leave the range of a share, 0% to 100%",
+    "prior": "its prior alone would find the change, with no data at all",
     "score": "a relative change of a score has no meaning, as it can be zero or negative",
 }
 """Why a metric cannot be planned, for a problem that stops; reports have words of their own."""

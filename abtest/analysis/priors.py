@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from abtest.analysis.result import Result
 from abtest.language.canonical import metric_hash
 from abtest.language.model import Experiment, Project
+from abtest.language.plan_model import Prior as PriorPlan
 from abtest.stats.bayes import WEAK, Prior, prior_from_history
 
 FEWEST = 10
@@ -29,23 +30,38 @@ def priors_of(
     earlier: Mapping[str, Result],
     compute: Callable[[Experiment], Result],
 ) -> Priors:
-    """The priors of an experiment. Only `prior: history` computes anything: experiments that ended before this began."""
+    """The priors of an experiment. Only `prior: history` computes anything: experiments that ended before this began.
+
+    What is hoped of the goals is no evidence on anything else, so a prior of one's own and the weak one are those of the
+    goals; guardrails and all others are judged by the data alone. `mean` is a change for the better, as `detect` is.
+    """
     plan = experiment.plan
     names = [u.name for u in experiment.metrics if u.role != "part"]
+    goals = [u.name for u in experiment.metrics if u.role == "goal"]
     if plan.method != "bayesian" or plan.prior.kind == "flat":
         return Priors()
     if plan.prior.kind == "own":
-        return Priors(dict.fromkeys(names, Prior(plan.prior.mean, plan.prior.sd)))
+        return Priors({name: own_prior(plan.prior, project.metrics[name].better) for name in goals})
     if plan.prior.kind == "weak":
-        return Priors(dict.fromkeys(names, WEAK))
+        return Priors(dict.fromkeys(goals, WEAK))
     found = _history(project, experiment, earlier, compute)
     of, count = {}, {}
     for name in names:
         effects = found.get(name, [])
         count[name] = len(effects)
         learnt = prior_from_history([e for e, _ in effects], [s for _, s in effects])
-        of[name] = WEAK if learnt is None else learnt
+        if learnt is not None or name in goals:
+            of[name] = WEAK if learnt is None else learnt
     return Priors(of, count)
+
+
+def own_prior(prior: PriorPlan, better: str | None) -> Prior:
+    """A prior as it stands in a plan, on the relative change of a metric.
+
+    >>> own_prior(PriorPlan("own", 0.02, 0.05), "lower")
+    Prior(mean=-0.02, sd=0.05)
+    """
+    return Prior(-prior.mean if better == "lower" else prior.mean, prior.sd)
 
 
 def _history(

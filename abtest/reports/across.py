@@ -13,8 +13,12 @@ _Row = tuple[str, str, str, str, str]
 
 
 def across_leads(w: Wording) -> list[str]:
-    """Whether effects count as independent."""
-    return [w.words(f"iterations.across.{c}") for c in dict.fromkeys(a.control for a in w.result.across)]
+    """Which iterations are taken together, and whether their effects count as independent."""
+    together = dict.fromkeys((a.control, a.experiments) for a in w.result.across)
+    return [
+        w.words(f"iterations.across.{control}", list=w.join([_title(w, e) for e in experiments]))
+        for control, experiments in together
+    ]
 
 
 def across_table(w: Wording) -> tuple[Plain, ...]:

@@ -27,7 +27,7 @@ def adjusted_table(w: Wording) -> Plain:
             name = words("segments.row_of", segment=name, variant=w.variant(comparison.variant))
         cells = [name, by(w, metric, comparison), worth(w, adjustment)]
         if shown:
-            cells += [effect(w, metric, comparison), effect(w, metric, raw(comparison))]
+            cells += [effect(w, metric, adjusted(comparison)), effect(w, metric, raw(comparison))]
         rows.append(tuple(cells))
     return Plain(words("adjusted.caption"), tuple(words(n) for n in names), tuple(rows), frozenset({2, 3, 4}))
 
@@ -66,6 +66,14 @@ def raw(comparison: Comparison) -> Comparison:
         always_valid=None,
         always_valid_absolute=None,
     )
+
+
+def adjusted(comparison: Comparison) -> Comparison:
+    """The comparison with adjustment and without what was believed before: a prior is no part of the adjustment."""
+    believed = comparison.believed
+    if believed is None or believed.data_absolute is None:
+        return comparison
+    return replace(comparison, absolute=believed.data_absolute, relative=believed.data_relative)
 
 
 def effect(w: Wording, metric: MetricResult, comparison: Comparison) -> str:

@@ -54,9 +54,11 @@ def believed_section(w: Wording) -> Evidence | None:
     goals = [(m, c, b) for m, c, b in found if m.role == "goal" and c.variant == w.result.decision.variant]
     leads = [_lead(w, m, c, b) for m, c, b in goals]
     leads.append(words("believed.peeking_early" if w.early else "believed.peeking"))
+    leads.append(words("believed.start", prior=prior_text(w)))
     rows = tuple(_row(w, m, c, b) for m, c, b in found)
-    columns = tuple(words(f"believed.columns.{c}") for c in ("metric", "change", "chance", "ship", "keep"))
-    table = Plain(words("believed.caption", prior=prior_text(w), level=w.level), columns, rows, frozenset({1, 2, 3, 4}))
+    names = ("metric", "data", "prior", "change", "chance", "ship", "keep")
+    columns = tuple(words(f"believed.columns.{c}") for c in names)
+    table = Plain(words("believed.caption", level=w.level), columns, rows, frozenset(range(1, len(names))))
     return Evidence(words("sections.believed.title"), tuple(leads), (), (table,), read=(words("believed.read"),))
 
 
@@ -66,14 +68,33 @@ def prior_text(w: Wording) -> str:
     if plan.prior_sd is None or plan.prior_mean is None:
         return w.words("believed.prior.flat")
     facts = {
-        "mean": w.words("units.percent", n=w.numbers.trimmed(100 * plan.prior_mean, 2)),
-        "sd": w.words("units.percent", n=w.numbers.trimmed(100 * plan.prior_sd, 2)),
+        "mean": _percent(w, plan.prior_mean),
+        "sd": _percent(w, plan.prior_sd),
         "n": w.count(plan.prior_from or 0),
     }
     key = plan.prior
     if key == "history":
         key = "history" if plan.prior_from is not None and plan.prior_from >= 10 and plan.prior_sd != 0.3 else "too_few"
     return w.words(f"believed.prior.{key}", **facts)
+
+
+def _percent(w: Wording, share: float) -> str:
+    return w.words("units.percent", n=w.numbers.trimmed(100 * share, 2))
+
+
+def _prior(w: Wording, b: Believed) -> str:
+    if b.prior_mean is None or b.prior_sd is None:
+        return w.words("believed.no_prior")
+    return w.words("believed.around", mean=_percent(w, b.prior_mean), sd=_percent(w, b.prior_sd))
+
+
+def _data(w: Wording, metric: MetricResult, b: Believed) -> str:
+    """What the data say without the prior."""
+    interval = b.data_relative if b.scale == "relative" else b.data_absolute
+    if interval is None:
+        return w.words("table.no_value")
+    change = w.change(metric, Shown(interval, b.scale == "relative", False))
+    return w.words("believed.change", change=change.estimate, interval=change.interval)
 
 
 def _change(w: Wording, metric: MetricResult, b: Believed) -> str:
@@ -113,6 +134,8 @@ def _row(w: Wording, metric: MetricResult, comparison: Comparison, b: Believed) 
         name = w.words("believed.of", metric=name, variant=w.variant(comparison.variant))
     return (
         name,
+        _data(w, metric, b),
+        _prior(w, b),
         _change(w, metric, b),
         _chance(w, b.chance),
         _loss(w, b, b.loss_ship),

@@ -26,7 +26,10 @@ def render_plan_terminal(
     out.append(painted(w.answer(), "good" if plan.weeks or plan.at_units else "warn", colour, bold=True))
     for text in w.because():
         out += _wrap(text, width)
-    out.append("")
+    entry = w.say(
+        "terminal.entry", history=w.say("facts.history"), span=w.span(), at=w.say("facts.source"), source=w.entry()
+    )
+    out += [*_wrap(entry, width), ""]
     for m in plan.metrics:
         head = f"{w.title(m.key)} ({w.role(m)})"
         out.append(painted(fit(head, width).rstrip(), "bold", colour))

@@ -88,7 +88,8 @@ class PlanWording(Wording):
             found.append(self.say("answer.at_why" if plan.at_units else "answer.at_none"))
         elif plan.units is not None and plan.weeks is None:
             seen = self.units(plan.entered[-1] * plan.traffic)
-            found.append(self.say("answer.beyond_why", seen=seen, weeks=self.weeks(plan.shown)))
+            key = "answer.beyond_why" if plan.like is None else "answer.beyond_like"
+            found.append(self.say(key, seen=seen, weeks=self.weeks(plan.shown)))
         elif plan.slowest not in (None, plan.driver):
             found.append(self.say("answer.slow", metric=self.title(plan.slowest)))
         return found
@@ -106,11 +107,14 @@ class PlanWording(Wording):
             return self.say("any_row", source=source)
         return self.say("by_event", event=self.name(self.plan.by, 40), source=source)
 
+    def span(self) -> str:
+        """The days on which units entered, and how much log came before."""
+        plan = self.plan
+        found = self.say("span", dates=self.dates(plan.start, plan.end), days=self.count(plan.days))
+        return self.say("after_log", span=found, days=self.count(plan.lead)) if plan.lead else found
+
     def facts(self) -> list[tuple[str, str]]:
         plan = self.plan
-        span = self.say("span", dates=self.dates(plan.start, plan.end), days=self.count(plan.days))
-        if plan.lead:
-            span = self.say("after_log", span=span, days=self.count(plan.lead))
         split = self.words("units.split").join(self.numbers.trimmed(100 * share, 1) for _, _, share in plan.shares)
         found = [
             ("power", self.share(plan.power)),
@@ -119,7 +123,7 @@ class PlanWording(Wording):
             ("guardrail_alpha", self.share(plan.guardrail_alpha)),
             ("split", split),
             *([("traffic", self.share(plan.traffic))] if plan.traffic < 1.0 else []),
-            ("history", span),
+            ("history", self.span()),
             ("seen", self.units(plan.past_units)),
             ("source", self.entry()),
             *([("clusters", self.count(plan.clusters))] if plan.clusters is not None else []),
@@ -187,6 +191,8 @@ class PlanWording(Wording):
         value = m.detectable[week - 1] if len(m.detectable) >= week else None
         if value is None:
             return self.say("curve.not_yet")
+        if m.margin_kind == "absolute":
+            return self.difference(m, value)
         return self.relative(m, value) or self.difference(m, value)
 
     def cautions(self) -> list[str]:

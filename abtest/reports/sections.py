@@ -276,7 +276,8 @@ def _goal(w: Wording) -> Evidence | None:
     shown = [w.shown(c) for goal in goals for c in goal.comparisons]
     banded = any(one is not None and one.band for one in shown)
     method = w.result.plan.correct_goal
-    adjusted = f"goal.adjusted_{method}" if (len(goals) > 1 or w.many) and method != "none" else None
+    corrected = method != "none" and w.result.plan.method != "bayesian"
+    adjusted = f"goal.adjusted_{method}" if (len(goals) > 1 or w.many) and corrected else None
     if w.early and not banded:
         caption = w.words("goal.caption", control=w.control)  # without a band no label is read before the end
     else:
@@ -332,7 +333,9 @@ def _secondary(w: Wording) -> Evidence | None:
         for state in ("better", "worse", "unclear", "open", "no_test")
         for text in _listed(w, f"{lists}.{state}", by_state.get(state, []))
     ]
-    adjusted = f"secondary.{w.result.plan.correct_secondary}" if len(metrics) > 1 else None
+    believed = w.result.plan.method == "bayesian" and not w.early
+    way = "credible" if believed else w.result.plan.correct_secondary
+    adjusted = f"secondary.{way}" if len(metrics) > 1 else None
     caption = _caption(w, "secondary.caption", metrics, adjusted)
     wide = selected_table(w)
     return Evidence(

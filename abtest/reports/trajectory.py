@@ -266,7 +266,8 @@ def _spots(
 def _reading(w: Wording, one: Trajectory, planned: bool) -> tuple[str, ...]:
     said = [w.words("trajectory.read", level=w.level)]
     if not w.early and not w.every_look:
-        said.append(w.words("trajectory.read_fixed"))
+        fixed = w.result.plan.method == "fixed"
+        said.append(w.words("trajectory.read_fixed" if fixed else "trajectory.read_method"))
     if one.waiting:
         said.append(w.words.plural("trajectory.read_waiting", one.waiting))
     if planned:
@@ -311,15 +312,15 @@ def _weeks(w: Wording, goal: MetricResult, one: Trajectory, name: str) -> Table 
     if len(whole) < 2:
         return None
     scale = forest_scale([(i.low, i.estimate, i.high) for _, i in whole])
-    rows, label = [], w.interval_label()
+    # By week of entry effects are those of one look, whatever the plan's method.
+    rows, label = [], w.words("interval.label", level=w.level)
     for week, i in whole:
         shown = Shown(i, relative, band=False)
         change = w.change(goal, shown)
-        label = change.label
         one_week = week.first == week.last
         slots = {"first": str(week.first), "last": str(week.last)}
         head = w.words("trajectory.week" if one_week else "trajectory.weeks", **slots)
-        tip = w.words("table.tip", name=head, change=change.estimate, label=change.label, interval=change.interval)
+        tip = w.words("table.tip", name=head, change=change.estimate, label=label, interval=change.interval)
         rows.append(
             Row(head, values=w.count(week.units), change=change.estimate, interval=change.interval, tip=tip, tone="acc", mark=mark(scale, shown.bounds))
         )  # fmt: skip

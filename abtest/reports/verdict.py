@@ -33,9 +33,10 @@ def headline(w: Wording, variant: str | None = None, reason: str | None = None) 
     """The goal that made the decision: a worse one if that was the reason, else a better one, else the first."""
     decision = w.result.decision
     variant = variant or decision.variant
-    wanted = {"goal_worse": "worse", "goal_better": "better", "engagement_trap": "better"}.get(
-        reason or decision.reason
-    )
+    why = reason or decision.reason
+    wanted = {"goal_worse": "worse", "goal_better": "better", "engagement_trap": "better"}.get(why)
+    if why == "too_early" and not w.early:
+        wanted = "better"
     pairs = [(goal, comparison_of(goal, variant)) for goal in w.result.goals]
     if not pairs:
         return None
@@ -75,6 +76,19 @@ def sentence(w: Wording, of: VariantDecision | None = None) -> str:
         rules = of.rules if of else decision.rules
         return _trap(w, goal, change, rules, variant)
     experiment = w.result.experiment
+    if (
+        reason == "too_early"
+        and head
+        and change
+        and head.comparison
+        and not w.early
+        and w.state(head.comparison) == "better"
+    ):
+        # The plan may decide now and a goal is better: what is missing is a guardrail.
+        missing = [m for m, label in guardrail_labels(w.result, variant) if label not in ("held", "held_but_worse")]
+        if missing:
+            names = w.join([w.metric(m) for m in missing])
+            return w.words("sentence.too_early_held", goal=goal, interval=w.with_interval(change), list=names)
     if reason in ("no_clear_gain", "too_early"):
         run, planned = experiment.days_of_plan, experiment.days_planned
         return w.words(

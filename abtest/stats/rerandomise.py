@@ -5,23 +5,24 @@ share alpha of splits, whatever the distribution of the values (the randomisatio
 A/A tests: Kohavi, Tang & Xu 2020, ch. 19). Far more says that its p-values are too small here, far fewer that it is
 blind: one giant among the units does that.
 
-All splits of all metrics are one matrix product, labels times values (`splits`). Values are whole numbers of 16 bits, so
-that every sum is exact and no digit depends on the order of addition.
+All splits of all metrics are one matrix product, labels times values (`splits`). Values are whole numbers on a grid
+(`whole`), so that every sum is exact and no digit depends on the order of addition.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from abtest.stats.distributions import check_alpha
-from abtest.stats.splits import TOGETHER, blocks_of, check_share, may_share, treated_sums
-from abtest.stats.whole import LEVELS, MOST_UNITS, Array, MomentSums, WholeColumns, whole_numbers
+from abtest.stats.splits import blocks_of, check_share, may_share, treated_sums
+from abtest.stats.whole import MOST_UNITS, Array, Grid, MomentSums, WholeColumns, grid_of
 
 Kind = Literal["mean", "proportion", "ratio"]
 SPLITS = 512
@@ -121,40 +122,45 @@ def count_band(n: int, share: float, missed: float) -> tuple[int, int]:
 
 
 def p_values(
-    columns: Sequence[UnitColumn], share: float, *, splits: int = SPLITS, seed: int = 0, same: bool = False
+    columns: Sequence[UnitColumn],
+    share: float,
+    *,
+    splits: int = SPLITS,
+    seed: int = 0,
+    same: bool = False,
+    signed: bool = False,
 ) -> tuple[Array, ...]:
     """The two-sided p-value of every split (`splits`,) per column; NaN where there is no test.
 
-    Splits of many units share labels in the columns that allow it (`splits.may_share`). `same`: split i is one and the
-    same in every column, so they share only if every column allows it.
-
-    Raises ValueError for a share outside (0, 1), columns of different length, or more than a million units.
+    `signed`: negative where the treatment is below the control. Splits of many units share labels in the columns that
+    allow it and have no shift (`splits.may_share`); calls on one side, or of an effect, vary more then than they seem to,
+    so they never do for signed ones. `same`: split i is one and the same in every column. Raises ValueError for a share
+    outside (0, 1), columns of different length, or more than a million units.
     """
     check_share(share)
     sizes = {len(c.values) for c in columns} | {len(c.denominators) for c in columns if c.denominators is not None}
     if len(sizes) > 1 or max(sizes, default=0) > MOST_UNITS:
         raise ValueError(f"columns need one length of at most {MOST_UNITS:,} units, got {sorted(sizes)}")
-    columns_of = WholeColumns()
-    placed = [_place(columns_of, c) for c in columns]
+    whole = WholeColumns()
+    placed = [_place(whole, c) for c in columns]
     if not placed:
         return ()
-    blocks = blocks_of(columns_of.units)
-    by_block = columns_of.by_block(blocks or 1)
+    blocks = 0 if signed else blocks_of(whole.units)
+    by_block = whole.by_block(blocks or 1)
     total = by_block.sum(axis=0)
-    shares = np.array([blocks > 0 and may_share(p.sums.deviations(by_block)) for p in placed])
-    if same and not shares.all():
-        shares[:] = False
+    shared = np.array([blocks > 0 and p.shift == 0.0 and may_share(_deviations(p, by_block)) for p in placed])
+    if same and not shared.all():
+        shared[:] = False
     found: list[Array] = [np.zeros(0)] * len(placed)
-    for together in (TOGETHER, 1):
-        here: list[int] = np.flatnonzero(shares == (together > 1)).tolist()
+    for together in (True, False):
+        here: list[int] = np.flatnonzero(shared == together).tolist()
         if here:
             wanted = sorted({at for i in here for at in placed[i].sums.all})
             treated = np.zeros((splits, len(total)))
-            treated[:, wanted] = treated_sums(
-                columns_of, share, splits=splits, seed=seed, together=together, wanted=wanted
-            )
+            treated[:, wanted] = treated_sums(whole, share, splits=splits, seed=seed, shared=together, wanted=wanted)
             for i in here:
-                found[i] = _p(columns[i].kind, placed[i], treated, total - treated)
+                p, below = _p(columns[i].kind, placed[i], treated, total - treated)
+                found[i] = np.where(below, -p, p) if signed else p
     return tuple(found)
 
 
@@ -168,47 +174,68 @@ class _Placed:
     shift: float
 
 
-def _place(columns: WholeColumns, column: UnitColumn) -> _Placed:
+def _place(whole: WholeColumns, column: UnitColumn) -> _Placed:
     parts = [column.values] if column.denominators is None else [column.values, column.denominators]
     counts = np.all(np.isfinite(parts), axis=0)
     every = bool(counts.all())
-    places, lows, steps, units = [], [], [], []
+    grids, lows, steps, units = [], [], [], []
     for part in parts:
         known = part if every else np.where(counts, part, math.nan)
-        whole, low, step = whole_numbers(known)
-        top = low + step * LEVELS if whole.any() else low
         if column.kind == "proportion":
-            whole, low, step, top = np.nan_to_num(known).astype(np.uint16), 0.0, 1.0, 1.0
-        places.append(whole)
+            grid = Grid((np.nan_to_num(known).astype(np.uint16),), 0.0, 1.0)
+        else:
+            grid = grid_of(known, fine=len(parts) > 1)
+        grids.append(grid)
         # No test here depends on the unit of measurement, and squares of 1e80 would overflow.
-        unit = max(abs(low), abs(top)) or 1.0
-        lows.append(low / unit)
-        steps.append(step / unit)
+        ends = np.abs(known[counts] if not every else known)
+        unit = float(ends.max(initial=0.0)) or 1.0
+        lows.append(grid.low / unit)
+        steps.append(grid.step / unit)
         units.append(unit)
     shift = column.shift / units[0] * (units[1] if len(units) > 1 else 1.0)
-    return _Placed(columns.moments_of(counts, places), tuple(lows), tuple(steps), shift)
+    return _Placed(whole.moments_of(counts, grids), tuple(lows), tuple(steps), shift)
+
+
+def _deviations(placed: _Placed, by_block: Array) -> Array:
+    """Of what is tested: the values, or numerator less ratio times denominator."""
+    step = np.array(placed.step)
+    if len(step) == 1:
+        return placed.sums.deviations(by_block, step)
+    n, first, _ = placed.sums.read(by_block.sum(axis=0))
+    means = np.array(placed.low) + step * first / max(1.0, float(n))
+    ratio = means[0] / means[1] if means[1] else 0.0
+    return placed.sums.deviations(by_block, step * np.array([1.0, -ratio]))
 
 
 def split_sums(
-    columns: WholeColumns, moments: MomentSums, share: float, *, splits: int = SPLITS, seed: int = 0
+    columns: WholeColumns,
+    moments: MomentSums,
+    share: float,
+    contrast: Callable[[Array], Array],
+    *,
+    splits: int = SPLITS,
+    seed: int = 0,
 ) -> tuple[Array, Array]:
     """What `columns` sums over all units (sums,) and over those treated in each split (splits, sums).
 
-    Splits share labels where the columns of `moments` allow it (`splits.may_share`).
+    `contrast` makes of the sums over all units what is tested, as a sum of the columns of `moments` in units of q (k,):
+    splits share labels where that allows it (`splits.may_share`).
 
     >>> columns = WholeColumns()
-    >>> moments = columns.moments_of(np.ones(1000, dtype=bool), [np.arange(1000, dtype=np.uint16)])
-    >>> total, treated = split_sums(columns, moments, 0.5, splits=3)
-    >>> int(total[moments.n]), int(total[moments.first[0]]), treated.shape
-    (1000, 499500, (3, 3))
+    >>> moments = columns.moments_of(np.ones(1000, dtype=bool), [grid_of(np.arange(1000.0))])
+    >>> total, treated = split_sums(columns, moments, 0.5, lambda _: np.ones(1), splits=3)
+    >>> [int(sums) for sums in moments.read(total)[1]], treated.shape
+    ([499500], (3, 3))
     """
     blocks = blocks_of(columns.units)
     by_block = columns.by_block(blocks or 1)
-    together = TOGETHER if blocks and may_share(moments.deviations(by_block)) else 1
-    return by_block.sum(axis=0), treated_sums(columns, share, splits=splits, seed=seed, together=together)
+    total = by_block.sum(axis=0)
+    shared = blocks > 0 and may_share(moments.deviations(by_block, contrast(total)))
+    return total, treated_sums(columns, share, splits=splits, seed=seed, shared=shared)
 
 
-def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
+def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """The two-sided p-value of each split, and whether the treatment is below the control."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "proportion":
             return _pooled_z(placed, treated, control)
@@ -218,30 +245,26 @@ def _p(kind: Kind, placed: _Placed, treated: Array, control: Array) -> Array:
         df = variance**2 / (one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
         tested = (one[2] > 0) & (other[2] > 0) & (variance > 0)
         found: Array = np.where(tested, 2.0 * special.stdtr(np.where(tested, df, 1.0), -np.abs(t)), math.nan)
-        return found
+        return found, t < 0.0
 
 
-def _pooled_z(placed: _Placed, treated: Array, control: Array) -> Array:
-    n, k = placed.sums.n, placed.sums.first[0]
+def _pooled_z(placed: _Placed, treated: Array, control: Array) -> tuple[Array, NDArray[np.bool_]]:
+    n, k = placed.sums.n, placed.sums.first[0][0]
     n_t, n_c, k_t, k_c = treated[:, n], control[:, n], treated[:, k], control[:, k]
     pooled = (k_t + k_c) / (n_t + n_c)
     z = (k_t / n_t - k_c / n_c) / np.sqrt(pooled * (1.0 - pooled) * (1.0 / n_t + 1.0 / n_c))
     found: Array = np.where(np.isfinite(z), 2.0 * special.ndtr(-np.abs(z)), math.nan)
-    return found
+    return found, z < 0.0
 
 
 def _arm(placed: _Placed, sums: Array) -> tuple[Array, Array, Array]:
     """The estimate of one arm, its squared standard error and degrees of freedom, per split."""
-    at = placed.sums
-    n = sums[:, at.n]
-    means, squares = [], []
-    for first, second, low, step in zip(at.first, at.second, placed.low, placed.step, strict=True):
-        means.append(low + step * sums[:, first] / n)
-        squares.append(step * step * (sums[:, second] - sums[:, first] ** 2 / n))
-    if len(means) == 1:
-        return means[0], squares[0] / (n - 1) / n, n - 1
-    ratio = means[0] / means[1]
-    q_x, q_y = (sums[:, i] for i in at.first)
-    cross = placed.step[0] * placed.step[1] * (sums[:, at.products[0][1]] - q_x * q_y / n)
-    around = np.maximum(0.0, squares[0] - 2.0 * ratio * cross + ratio**2 * squares[1])
-    return ratio, around / (n - 1) / n / means[1] ** 2, n - 1
+    n, first, products = placed.sums.read(sums)
+    low, step = np.array(placed.low), np.array(placed.step)
+    means = low + step * first / n[:, None]
+    around = np.outer(step, step) * (products - first[:, :, None] * first[:, None, :] / n[:, None, None])
+    if len(step) == 1:
+        return means[:, 0], around[:, 0, 0] / (n - 1) / n, n - 1
+    ratio = means[:, 0] / means[:, 1]
+    spread = around[:, 0, 0] - 2.0 * ratio * around[:, 0, 1] + ratio**2 * around[:, 1, 1]
+    return ratio, np.maximum(0.0, spread) / (n - 1) / n / means[:, 1] ** 2, n - 1

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from abtest.stats.whole import Array, WholeColumns
 
 TOGETHER = 4
-"""Splits that share a labelling of a block, where that is allowed."""
+"""Splits that share a labelling of a block at most."""
 _BLOCKS = 128
 _LEAST_BLOCK = 512
+_PRIME = 131
+"""The first prime above the number of blocks: no fewer labellings than that, or two splits would meet twice."""
 _LABELS = 2**20
-"""Labels of a block that are in memory at once."""
+"""Labels that are in memory at once."""
 _ALLOWED = 0.02
-_CORRELATION = 0.5525
-"""Of two-sided calls at 5 %, for z-values with a small correlation r: this times r^2 (the second Hermite term,
-(z phi(z))^2 * 2 / (.05 * .95) at z = 1.96)."""
+_CORRELATION = 0.64
+"""Two-sided calls at level alpha, of z-values with a small correlation r, have a correlation of 2 (z phi(z))^2 / (alpha (1
+- alpha)) r^2 (the second Hermite term): .28 r^2 at 1 %, .5525 r^2 at 5 %, and never more than this."""
 
 
 def blocks_of(n: int) -> int:
@@ -34,28 +36,39 @@ def blocks_of(n: int) -> int:
     return _BLOCKS if n >= _BLOCKS * _LEAST_BLOCK else 0
 
 
-def common(weights: Array) -> Array:
-    """By how much the number of calls varies more than that of independent splits, as a share of its variance.
+def rows_of(splits: int) -> int:
+    """How many labellings a block has where splits share them: a prime, or as many as splits where that saves nothing.
 
-    `weights`, shape (blocks, k): the share of each block in the variance of each column. Two splits with the same labels
-    in a block have z-values with a correlation of its weight, and in each block a split meets TOGETHER - 1 others.
-
-    >>> round(float(common(np.full((128, 1), 1 / 128))[0]), 4)
-    0.0129
+    >>> rows_of(100), rows_of(512), rows_of(4096)
+    (100, 131, 1031)
     """
-    found: Array = _CORRELATION * (TOGETHER - 1) * np.square(weights).sum(axis=0)
-    return found
+    found = max(_PRIME, -(-splits // TOGETHER))
+    while any(found % d == 0 for d in range(2, math.isqrt(found) + 1)):
+        found += 1
+    return min(found, splits)
+
+
+def common(weights: Array, together: int = TOGETHER) -> float:
+    """By how much the number of calls varies more than that of independent splits, at most, as a share of its variance.
+
+    `weights`, shape (blocks,): the share of each block in the variance of a metric. Two splits that meet in a block (they
+    meet in one at most) have z-values with a correlation of its weight, and in each block a split meets `together` - 1
+    others. For two-sided calls only: calls of an effect, or on one side, go together much more.
+
+    >>> round(common(np.full(128, 1 / 128)), 4)
+    0.015
+    """
+    return float(_CORRELATION * (together - 1) * np.square(weights).sum())
 
 
 def may_share(deviations: Array) -> bool:
-    """Whether splits may share labels: calls then vary by 2 % more at most (1 % in standard errors) in every column.
+    """Whether splits may share labels: calls then vary by 2 % more at most (1 % in standard errors).
 
-    `deviations`, shape (blocks, k): sums of squared deviations. A column whose variance is that of few units does not
+    `deviations`, shape (blocks,): sums of squared deviations of a metric. One whose variance is that of few units does not
     allow it: those units would have the same labels again and again.
     """
-    total = deviations.sum(axis=0)
-    varies = total > 0.0
-    return bool((common(deviations[:, varies] / total[varies]) <= _ALLOWED).all())
+    total = float(deviations.sum())
+    return not total > 0.0 or common(np.maximum(0.0, deviations) / total) <= _ALLOWED
 
 
 def treated_sums(
@@ -64,13 +77,13 @@ def treated_sums(
     *,
     splits: int,
     seed: int,
-    together: int = 1,
+    shared: bool = False,
     wanted: Sequence[int] | None = None,
 ) -> Array:
     """Sums over those that each split treats, (splits, sums); of the `wanted` ones alone, or of all.
 
-    Every unit is treated with probability `share`, by itself. `together`: splits that share the labels of a block (1: none
-    do). The same input gives the same sums on every machine.
+    Every unit is treated with probability `share`, by itself. `shared`: several splits share the labels of a block. The
+    same input gives the same sums on every machine.
 
     >>> ones = WholeColumns()
     >>> _ = ones.sum_of(ones.add(np.ones(1000, dtype=np.uint16)))
@@ -78,49 +91,43 @@ def treated_sums(
     (3, 1)
     """
     found = np.zeros((splits, len(columns if wanted is None else wanted)))
-    for part, labels, chosen in _dealt(columns.units, share, splits, seed, together):
-        sums = labels.astype(np.float64) @ columns.block(part, wanted).T
-        found += sums if chosen is None else sums[chosen]
+    for part, labels, chosen in _dealt(columns.units, share, splits, seed, shared):
+        block = columns.block(part, wanted).T
+        sums = np.concatenate([some.astype(np.float64) @ block for some in labels])
+        found += sums[chosen]
     return found
 
 
-def split_labels(n: int, share: float, *, splits: int, seed: int = 0, together: int = 1) -> NDArray[np.bool_]:
+def split_labels(n: int, share: float, *, splits: int, seed: int = 0, shared: bool = False) -> NDArray[np.bool_]:
     """Who is treated in each split of `treated_sums`: shape (splits, n).
 
     >>> split_labels(4, 0.5, splits=2).shape
     (2, 4)
     """
     found = np.zeros((splits, n), dtype=np.bool_)
-    for part, labels, chosen in _dealt(n, share, splits, seed, together):
-        found[:, part] = labels if chosen is None else labels[chosen]
+    for part, labels, chosen in _dealt(n, share, splits, seed, shared):
+        found[:, part] = np.concatenate(list(labels))[chosen]
     return found
 
 
 def _dealt(
-    n: int, share: float, splits: int, seed: int, together: int
-) -> Iterator[tuple[slice, NDArray[np.uint8], NDArray[np.int64] | None]]:
-    """Per block: which units it has, labellings of them (rows, units), and which of these each split takes (None: in order).
+    n: int, share: float, splits: int, seed: int, shared: bool
+) -> Iterator[tuple[slice, Iterator[NDArray[np.uint8]], NDArray[np.int64]]]:
+    """Per block: which units it has, labellings of them (some rows at a time, units), and which one each split takes.
 
     Units are dealt out one by one, so that a block holds no neighbours: those who came on one day, or from one country.
     """
-    rows = -(-splits // together)
-    blocks = _BLOCKS if together > 1 else max(1, -(-n * rows // _LABELS))
+    rows = rows_of(splits) if shared else splits
+    blocks = _BLOCKS if shared else max(1, -(-n * rows // _LABELS))
     draw = np.random.Generator(np.random.PCG64(seed))
-    chosen = _choice(splits, rows, blocks, seed) if together > 1 else None
+    split = np.arange(splits)
     for b in range(min(blocks, n)):
-        part = slice(b, None, blocks)
         size = len(range(b, n, blocks))
-        yield part, _labels(draw, rows, size, share), None if chosen is None else chosen[b]
-
-
-def _choice(splits: int, rows: int, blocks: int, seed: int) -> NDArray[np.int64]:
-    """Which labelling each split takes in each block, (blocks, splits): every one equally often, in an order of its own."""
-    draw = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, blocks])))
-    times = -(-splits // rows)
-    # Orders by sorting raw bits: the stream of bits is fixed for good, that of shuffles is not.
-    bits = np.frombuffer(draw.bytes(8 * blocks * times * rows), np.dtype("<u8")).reshape(blocks, times, rows)
-    found: NDArray[np.int64] = np.argsort(bits, axis=2, kind="stable").reshape(blocks, times * rows)[:, :splits]
-    return found
+        at_once = max(1, _LABELS // size)
+        labels = (_labels(draw, min(at_once, rows - done), size, share) for done in range(0, rows, at_once))
+        # The lines of a finite plane: two splits of different rounds take the same row in one block at most, as the
+        # difference of their rounds has an inverse modulo a prime.
+        yield slice(b, None, blocks), labels, (split % rows + split // rows * b) % rows
 
 
 def _labels(draw: np.random.Generator, rows: int, size: int, share: float) -> NDArray[np.uint8]:

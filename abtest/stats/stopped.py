@@ -58,7 +58,7 @@ def repeated_p(
     final: bool = False,
     schedule: Sequence[float] | None = None,
 ) -> float:
-    """The smallest alpha whose boundary this look would have crossed (Jennison & Turnbull 2000, section 9.3).
+    """The smallest alpha whose boundary this look would have crossed (Jennison & Turnbull 2000, section 9.4).
 
     `z` at the last of `times`, as in `boundaries`. At most alpha just when the boundary at alpha is crossed. The
     smallest over all looks is valid as well. In [1e-12, 0.99], and 1 where even 0.99 would not do.

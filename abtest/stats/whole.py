@@ -1,8 +1,9 @@
-"""Columns of whole numbers of 16 bits, and sums of their products over parts of the units.
+"""Columns on a grid of whole numbers, and sums of their products over parts of the units.
 
-Kept small: a column of a million units takes two megabytes, and its square or its product with another one is made for
-a block of units when it is summed. All sums are exact: products of two columns, summed over a million units, fit the 53
-bits of a float, so no digit depends on the order of addition.
+A column is kept in 16 bits, or in two such halves where it has to be fine, and its square or its product with another
+one is made for a block of units when it is summed. So a million units take two megabytes, and all sums are exact:
+products of two halves, summed over a million units, fit the 53 bits of a float, so no digit depends on the order of
+addition.
 """
 
 from __future__ import annotations
@@ -17,56 +18,92 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.uint16]
 MOST_UNITS = 1_000_000
 """Squares of 16 bits, summed over this many units, still fit the 53 bits of a float."""
-LEVELS = 2**16 - 1
+LEVELS, FINE = 2**16 - 1, 2**32 - 1
+_HALF = 65536.0
 
 
-def whole_numbers(column: Array) -> tuple[Whole, float, float]:
-    """Values on a grid of 16 bits: (q, low, step), value = low + step q up to half a step. NaN becomes 0.
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A column as low + step q, with q in one column of 16 bits, or in two: 65536 times the first, and the second."""
 
-    >>> whole_numbers(np.array([1.0, 3.0, np.nan]))[0].tolist()
-    [0, 65535, 0]
+    halves: tuple[Whole, ...]
+    low: float
+    step: float
+
+    @property
+    def q(self) -> Array:
+        """The whole numbers; what was NaN is 0."""
+        return _joined([half.astype(np.float64) for half in self.halves])
+
+
+def grid_of(column: Array, *, fine: bool = False) -> Grid:
+    """A column on a grid, NaN as 0. Whole numbers that lie less than 65,536 apart stay what they are.
+
+    Others are rounded to 1/65,535 of their range, which is enough for their mean and variance; not for what is left of
+    them when another column is taken off (a ratio, an adjustment), where `fine` rounds to 2^-32 of the range.
+
+    >>> grid_of(np.array([1.0, 3.0, np.nan])).halves[0].tolist(), grid_of(np.array([0.0, 0.5])).halves[0].tolist()
+    ([0, 2, 0], [0, 65535])
     """
     low, top = float(np.fmin.reduce(column, initial=np.inf)), float(np.fmax.reduce(column, initial=-np.inf))
     if not top > low:
-        return np.zeros(len(column), dtype=np.uint16), low if top == low else 0.0, 1.0
-    step = (top - low) / LEVELS
-    # Where the step overflows or vanishes there is no grid to stand on, and nothing varies.
+        return Grid((np.zeros(len(column), dtype=np.uint16),), low if top == low else 0.0, 1.0)
+    # Where the range overflows, or a step vanishes, there is no grid to stand on, and nothing varies.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = column - low
-        found /= step
-    np.rint(found, out=found)
-    np.copyto(found, 0.0, where=~np.isfinite(found))
-    return found.astype(np.uint16), low, step
+        off = column - low
+        known = np.isfinite(off)
+        np.copyto(off, 0.0, where=~known)
+        exact = top - low <= (FINE if fine else LEVELS) and bool((np.rint(off) == off).all())
+        levels = FINE if fine else LEVELS
+        step = 1.0 if exact else (top - low) / levels
+        if not exact:
+            off /= step
+            np.rint(off, out=off)
+            np.copyto(off, 0.0, where=~np.isfinite(off))
+    if not fine or (exact and top - low <= LEVELS):
+        return Grid((off.astype(np.uint16),), low, step)
+    q = off.astype(np.uint32)
+    return Grid(((q >> 16).astype(np.uint16), (q & LEVELS).astype(np.uint16)), low, step)
 
 
 @dataclass(frozen=True, slots=True)
 class MomentSums:
-    """Where the sums stand that the moments of k columns need: of units `n`, of each column (k,), of products (k, k)."""
+    """Where the sums stand that the moments of k columns need: of units `n`, of the halves of each column, and of the
+    products of all halves."""
 
     n: int
-    first: tuple[int, ...]
-    products: tuple[tuple[int, ...], ...]
-
-    @property
-    def second(self) -> tuple[int, ...]:
-        return tuple(row[i] for i, row in enumerate(self.products))
+    first: tuple[tuple[int, ...], ...]
+    products: tuple[tuple[tuple[tuple[int, ...], ...], ...], ...]
 
     @property
     def all(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys((self.n, *self.first, *(at for row in self.products for at in row))))
+        found = [self.n, *(at for part in self.first for at in part)]
+        found += [at for row in self.products for cell in row for line in cell for at in line]
+        return tuple(dict.fromkeys(found))
 
-    def deviations(self, by_block: Array) -> Array:
-        """Sums of squared deviations from the mean of all units, by block: (blocks, k) from (blocks, sums)."""
-        n = by_block[:, self.n]
-        found = []
-        for first, second in zip(self.first, self.second, strict=True):
-            mean = by_block[:, first].sum() / max(1.0, n.sum())
-            found.append(by_block[:, second] - 2.0 * mean * by_block[:, first] + mean * mean * n)
-        return np.stack(found, axis=1)
+    def read(self, sums: Array) -> tuple[Array, Array, Array]:
+        """From sums, shape (..., sums): units (...), of q of each column (..., k), of products (..., k, k)."""
+        first = np.stack([_joined([sums[..., at] for at in part]) for part in self.first], axis=-1)
+        products = np.stack(
+            [
+                np.stack([_joined([_joined([sums[..., at] for at in line]) for line in cell]) for cell in row], axis=-1)
+                for row in self.products
+            ],
+            axis=-2,
+        )
+        return sums[..., self.n], first, products
+
+    def deviations(self, by_block: Array, contrast: Array) -> Array:
+        """Squared deviations of a sum of columns, `contrast` (k,) in units of q, from its mean over all units, summed by
+        block: (blocks,) from (blocks, sums)."""
+        n, first, products = self.read(by_block)
+        mean = float(first.sum(axis=0) @ contrast) / max(1.0, float(n.sum()))
+        found: Array = (products @ contrast) @ contrast - 2.0 * mean * (first @ contrast) + mean * mean * n
+        return found
 
 
 class WholeColumns:
-    """Columns and what is summed of them: a column itself, or the product of two. Each is kept once."""
+    """Columns of 16 bits and what is summed of them: a column itself, or the product of two. Each is kept once."""
 
     def __init__(self) -> None:
         self._columns: list[Whole] = []
@@ -94,15 +131,19 @@ class WholeColumns:
         """Where the sum of a column, or of the product of two, will stand."""
         return self._summed.setdefault(tuple(sorted(columns)), len(self._summed))
 
-    def moments_of(self, counts: NDArray[np.bool_], columns: Sequence[Whole]) -> MomentSums:
-        """Have the moments of `columns` summed over the units that count. Columns are 0 where a unit does not."""
-        places = [self.add(column) for column in columns]
-        products = tuple(tuple(self.sum_of(i, j) for j in places) for i in places)
-        return MomentSums(self.sum_of(self.add(counts.astype(np.uint16))), tuple(map(self.sum_of, places)), products)
+    def moments_of(self, counts: NDArray[np.bool_], grids: Sequence[Grid]) -> MomentSums:
+        """Have the moments of columns summed over the units that count. Their q is 0 where a unit does not."""
+        places = [[self.add(half) for half in grid.halves] for grid in grids]
+        products = tuple(
+            tuple(tuple(tuple(self.sum_of(i, j) for j in other) for i in one) for other in places) for one in places
+        )
+        first = tuple(tuple(self.sum_of(i) for i in one) for one in places)
+        return MomentSums(self.sum_of(self.add(counts.astype(np.uint16))), first, products)
 
     def block(self, part: slice, wanted: Sequence[int] | None = None) -> Array:
         """What is summed, for some units: shape (sums, units of the part)."""
-        asked = list(self._summed) if wanted is None else [list(self._summed)[i] for i in wanted]
+        keys = list(self._summed)
+        asked = keys if wanted is None else [keys[i] for i in wanted]
         here = {i: self._columns[i][part].astype(np.float64) for i in dict.fromkeys(i for key in asked for i in key)}
         found = np.empty((len(asked), len(self._columns[0][part])))
         for row, key in zip(found, asked, strict=True):
@@ -123,3 +164,8 @@ class WholeColumns:
             found[:, at] = values[:whole].reshape(-1, blocks).sum(axis=0)
             found[: len(values) - whole, at] += values[whole:]
         return found
+
+
+def _joined(halves: Sequence[Array]) -> Array:
+    """The sum of a column from those of its halves."""
+    return halves[0] if len(halves) == 1 else _HALF * halves[0] + halves[1]

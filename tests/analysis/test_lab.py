@@ -237,6 +237,14 @@ def test_without_adjustment_there_is_no_column_of_it(root: Path, tmp_path: Path)
     assert "Adjusted, of the mean" not in past_text(found)
 
 
+def test_nobody_enters_on_a_day_of_which_the_log_tells_only_a_part(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "more")
+    after = START + timedelta(days=DAYS)
+    with (tmp_path / "more" / "log.csv").open("a") as log:
+        log.write(f"late,like,{after} 10:00\n")
+    assert preview(tmp_path / "more", "likes") == preview(root, "likes")
+
+
 def test_the_weeks_of_a_preview_are_those_in_which_periods_began(root: Path) -> None:
     found = preview(root, "engaged")
     assert found.weeks_by == "period"

@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 import abtest
+from abtest.analysis.arms import Arm
+from abtest.analysis.compare import Setting, compare
 from abtest.analysis.result import Comparison, Result
 from abtest.cli.main import cli
 from abtest.language.looks import looks_path, looks_text, read_looks
 from abtest.language.looks_model import Look
+from abtest.language.model import Metric, MetricUse, Plan
 from abtest.problems import Problems, UserError
 from abtest.reports.html import render_html
 from abtest.stats.bayes import Prior, chance_to_win, expected_loss, posterior, prior_from_history
 from abtest.stats.distributions import critical_value
 from abtest.stats.group_sequential import boundaries
+from abtest.stats.moments import Moments
 from abtest.stats.sequential import critical, optimal_kappa, p_value
 from abtest.stats.spending import Spending
 from abtest.stats.stopped import repeated_p
@@ -241,6 +247,56 @@ def test_a_bayesian_plan_shows_the_posterior_of_the_test_that_fits(tmp_path: Pat
     assert "credible interval" in html
 
 
+@given(
+    st.floats(0.2, 5.0),
+    st.floats(-0.9, 0.9),
+    st.floats(0.05, 4.0),
+    st.integers(20, 4000),
+    st.floats(0.01, 0.5),
+    st.floats(-0.1, 0.1),
+)
+def test_what_is_believed_says_one_thing_of_zero(
+    control: float, lift: float, sd: float, n: int, prior_sd: float, prior_mean: float
+) -> None:
+    arms = [Arm(n, n, 0, 0, moments=Moments(n, mean, sd * sd * (n - 1))) for mean in (control * (1 + lift), control)]
+    plan = Plan(method="bayesian")
+    setting = Setting(plan, False, 1.0, priors={"m": Prior(prior_mean, prior_sd)})
+    found = compare(Metric("m", "amount", better="higher"), MetricUse("m", "goal"), "b", arms[0], arms[1], setting)
+    if found.believed is None or found.relative is None:
+        return
+    assert found.absolute is not None
+    for a, r in ((found.absolute.low, found.relative.low), (found.absolute.high, found.relative.high)):
+        assert a is not None
+        assert r is not None
+        assert a == pytest.approx(r * control, rel=1e-9, abs=1e-12)
+    low, high = found.relative.low, found.relative.high
+    assert low is not None
+    assert high is not None
+    assert (found.state == "better", found.state == "worse") == (low > 0.0, high < 0.0)
+    assert found.believed.data_relative is not None
+    assert found.believed.data_relative.estimate == pytest.approx(lift, rel=1e-6, abs=1e-9)
+
+
+def test_a_prior_is_that_of_the_goals_and_points_where_better_is(tmp_path: Path) -> None:
+    plan = "{method: bayesian, prior: {mean: 2%, sd: 3%}}"
+    folder = write(tmp_path / "p", plan, "2026-04-02")
+    result = abtest.run("x", folder)
+    flat = abtest.run("x", write(tmp_path / "f", "{method: bayesian}", "2026-04-02"))
+    guardrail, own = of(result, "opens"), of(result, "opens").believed
+    assert guardrail == of(flat, "opens")
+    assert own is not None
+    assert own.prior_sd is None
+    goal = of(result).believed
+    assert goal is not None
+    assert (goal.prior_mean, goal.prior_sd) == (0.02, 0.03)
+    told = (folder / "abtest.yml").read_text()
+    turn = "likes: {amount: like, over: first 2 days, better: "
+    (folder / "abtest.yml").write_text(told.replace(f"{turn}higher", f"{turn}lower"))
+    turned = of(abtest.run("x", folder)).believed
+    assert turned is not None
+    assert (turned.prior_mean, turned.prior_sd) == (-0.02, 0.03)
+
+
 def test_a_bayesian_plan_before_its_end_keeps_running_whatever_it_believes(tmp_path: Path) -> None:
     result = abtest.run("x", write(tmp_path / "b", "{method: bayesian}", "2026-03-15", effect=8.0))
     found = of(result).believed
@@ -303,8 +359,10 @@ def test_a_prior_from_history_is_that_of_the_valid_experiments_before(tmp_path: 
     wanted = posterior(lift.estimate, lift.se, prior)
     assert (found.mean, found.sd) == pytest.approx((wanted.mean, wanted.sd), rel=1e-12)
     assert found.chance == pytest.approx(chance_to_win(wanted), rel=1e-12)
-    # Opens were the same for everybody before, so their history says nothing of how large effects are.
-    assert of(result, "opens").believed is not None
+    # Opens were the same for everybody before, so their history says nothing of how large effects are: no prior at all.
+    opens = of(result, "opens").believed
+    assert opens is not None
+    assert opens.prior_sd is None
     assert f"a prior from 12 earlier experiments (changes around {100 * prior.mean:.2g}" in render_html(result)
 
 
@@ -316,6 +374,55 @@ def test_the_price_of_looking_is_that_of_the_looks_that_are_kept(tmp_path: Path)
     (peeking,) = [h for h in result.health if h.key == "peeking"]
     assert dict(peeking.values)["kept"] == 2
     assert "after 2 looks" in render_html(result)
+
+
+def test_a_look_at_which_no_goal_has_a_value_is_not_taken(tmp_path: Path) -> None:
+    """Windows of two days: on the first day, 4 % of the plan, nobody has a value."""
+    plan = "{method: group_sequential, looks: [3%, 50%, 100%]}"
+    folder = write(tmp_path / "p", plan, "2026-03-02")
+    result = abtest.run("x", folder)
+    assert result.looks is not None
+    assert (result.looks.planned, result.looks.taken) == (False, ())
+    write(folder, plan, "2026-03-04")
+    result = abtest.run("x", folder)
+    assert result.looks is not None
+    assert [look.through for look in result.looks.taken] == ["2026-03-04"]
+
+
+def test_what_is_only_explored_has_the_boundary_of_the_goal(tmp_path: Path) -> None:
+    plan = "{method: group_sequential, looks: [25%, 50%, 100%]}"
+    for as_of in ("2026-03-08", "2026-03-15"):
+        folder = write(tmp_path / "p", plan, as_of)
+        told = (folder / "experiments" / "x.yml").read_text()
+        (folder / "experiments" / "x.yml").write_text(told.replace("guardrail: [opens]", "explore: [opens]"))
+        run(folder)
+    result = abtest.run("x", folder)
+    widths = []
+    for metric in ("likes", "opens"):
+        absolute = of(result, metric).absolute
+        assert absolute is not None
+        assert absolute.low is not None
+        assert absolute.high is not None
+        assert absolute.se
+        widths.append((absolute.high - absolute.low) / 2 / absolute.se)
+    assert widths[0] == pytest.approx(widths[1], rel=1e-6)
+    assert 2.0 < widths[0] < 4.5
+
+
+def test_a_better_goal_that_waits_for_a_guardrail_is_told_so(tmp_path: Path) -> None:
+    plan = "{method: sequential}"
+    folder = write(tmp_path / "p", plan, "2026-03-20", effect=1.5)
+    told = (folder / "abtest.yml").read_text()
+    (folder / "abtest.yml").write_text(told.replace("margin: 20%", "margin: 1%"))
+    result = abtest.run("x", folder)
+    assert (of(result).state, result.decision.verdict) == ("better", "keep_running")
+    assert "Opens is not yet shown to hold" in render_html(result)
+    assert "Too early to tell" not in render_html(result)
+
+
+def test_windows_are_complete_when_those_have_theirs_who_may_still_come(tmp_path: Path) -> None:
+    early = abtest.run("x", write(tmp_path / "p", "{method: fixed}", "2026-03-10"))
+    assert early.metric("likes").mature_on == "2026-03-30"  # enrolment ends on the 29th, the window on the day after
 
 
 def test_looks_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def any_off(found: list[UnitColumn], seed: int) -> bool:
 
 
 ANY = happens("any of five sound metrics is off", CALIBRATION_P, "at most")
-MANY: Sizes = {"replications": 4_000, "fast": 40, "batch": 40}
+MANY: Sizes = {"replications": 4_000, "fast": 80, "batch": 40}
 CASES = (
     Case("calibrate", "512 splits of 4,000 units", columns(4_000), any_off, (ANY,), "exact bounds, corrected over metrics", **MANY),
     Case("calibrate", "512 splits of 66,000 units, four share labels", columns(66_000), any_off, (ANY,), "exact bounds, corrected over metrics", **MANY),

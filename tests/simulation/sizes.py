@@ -64,7 +64,7 @@ def looked(text: str, looks: int, measure: Measure, comment: str = "", *, replic
 
     return Case(
         "size of a plan", f"{text}, rise of 3 %", draw, finds_at_any_look(text), (measure,), comment,
-        replications=replications, fast=40, batch=50,
+        replications=replications, fast=200, batch=50,
     )  # fmt: skip
 
 

@@ -199,7 +199,8 @@ INTRODUCTION = """\
 
 This page is written by `make calibrate` and not by hand. Every line is a simulation with a fixed seed: experiments whose
 truth is known are drawn, the functions that reports are made with judge each of them, and the errors are counted. A short
-version with other draws runs in `make test` and must agree with this page.
+version with other draws runs in `make test` and must agree with this page: it has too few draws for small faults, and finds
+gross ones (an error rate three or four times as high).
 
 - **times**: how often it happened, of how many simulated experiments. "More without" had no test or no interval (all
   values equal, a lift without bounds): the product says so instead of a number, and they do not count in the rate.

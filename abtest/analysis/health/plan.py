@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from abtest.analysis import thresholds as t
+from abtest.analysis.comparison import Comparison
 from abtest.analysis.decide import Clock
 from abtest.analysis.health.table import not_run
 from abtest.analysis.result import HealthCheck, HealthLevel, Interval, MetricResult, Number
@@ -50,7 +51,7 @@ def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck
     of this metric; guardrails are counted in it (`power_per_metric`).
     """
     control = next((a.value for a in metric.arms if a.variant not in {c.variant for c in metric.comparisons}), None)
-    sizes = [_detectable(c.absolute, power) for c in metric.comparisons if c.absolute is not None]
+    sizes = [_detectable(own, power) for c in metric.comparisons if (own := _data(c)) is not None]
     known = [s for s in sizes if s is not None]
     if metric.detect is None or not clock.reached or not control or not known:
         return None
@@ -58,7 +59,15 @@ def check_power(metric: MetricResult, clock: Clock, power: float) -> HealthCheck
     clear = any(c.state in ("better", "worse") for c in metric.comparisons)
     level: HealthLevel = "note" if found > metric.detect and not clear else "pass"
     facts: dict[str, Number | str | None] = {"share_found": found, "share_detect": metric.detect}
+    if clear and found > metric.detect:
+        facts["share_short"] = found
     return HealthCheck("power", "metric", metric.key, level, None, facts)
+
+
+def _data(comparison: Comparison) -> Interval | None:
+    """What the data say, without a prior."""
+    believed = comparison.believed
+    return comparison.absolute if believed is None else believed.data_absolute
 
 
 def _detectable(interval: Interval, power: float) -> float | None:
