@@ -313,7 +313,7 @@ def _weeks(w: Wording, goal: MetricResult, one: Trajectory, name: str) -> Table 
         return None
     scale = forest_scale([(i.low, i.estimate, i.high) for _, i in whole])
     # By week of entry effects are those of one look, whatever the plan's method.
-    rows, label = [], w.words("interval.label", level=w.level)
+    rows, label = [], w.words("interval.one_look" if w.early else "interval.label", level=w.level)
     for week, i in whole:
         shown = Shown(i, relative, band=False)
         change = w.change(goal, shown)
