@@ -87,8 +87,16 @@ def read_past(
     source = _log(project, metrics, unit, by) if like is None else project.sources[like.exposure_source]
     if like is not None:
         start, end = start or like.start, end or min((d for d in (like.as_of, like.end) if d is not None), default=None)
-    if end is None and of is not None and of.start is not None:
-        end = date.fromordinal(of.start.toordinal() - 1)
+    if like is not None and source.time is None:
+        raise data_error(
+            "E520",
+            f"{quoted(like.id)} does not tell when a {unit} entered: source {quoted(source.name)} has no time",
+            "Name an experiment whose exposures have a time, or let units enter at an event with  --by.",
+        )
+    if of is not None and of.start is not None:
+        # What came after the start is none of the plan's business, unless dates are asked for.
+        before = date.fromordinal(of.start.toordinal() - 1)
+        end = before if end is None or (like is not None and end > before) else end
     entry = replace(source, name=f"{source.name.partition(' by ')[0]} by entry", kind="exposures")
     everyone = (Variant(EVERYONE, EVERYONE, None, EVERYONE),)
     asked = {m.name: m if adjusted else replace(m, adjust=None) for m in metrics}

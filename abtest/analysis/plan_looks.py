@@ -138,7 +138,8 @@ def _schedule(experiment: Experiment, metric: str, taken: tuple[Look, ...]) -> S
         grown = units > 0 and (not information or units / now > information[-1] + CLOSE) if now else False
         if grown and (last or (units < now and fraction < 1.0)):
             information.append(units / now)
-            fractions.append(fraction)
+            # An edited file, or a plan whose dates were moved: what was spent is spent.
+            fractions.append(max(fraction, 1e-6, *fractions[-1:]))
         elif last:
             return Schedule((), (), False)
     return Schedule(tuple(information), tuple(fractions), taken[-1].final)

@@ -100,8 +100,12 @@ def split_of(experiment: Experiment) -> Split:
     """The comparison that needs most: the smallest treatment against control."""
     shares = dict(shares_of(experiment))
     control = shares[experiment.baseline]
-    smallest = min(shares[v.id] for v in experiment.treatments)
-    return Split(smallest / (smallest + control), smallest + control, len(experiment.treatments))
+    positive = [shares[v.id] for v in experiment.treatments if shares[v.id] > 0.0]
+    smallest = min(positive, default=0.0)
+    if not (smallest and control):
+        told = "a plan needs a share above 0% for the baseline and for a treatment"
+        raise UserError([Problem("E523", told, experiment.place, "Write the planned split, such as  share: 50%.")])
+    return Split(smallest / (smallest + control), smallest + control, len(positive))
 
 
 def shares_of(experiment: Experiment) -> tuple[tuple[str, float], ...]:

@@ -7,6 +7,7 @@ them: means, ratios, adjusted values, clusters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -112,7 +113,7 @@ def _at_a_look(procedure: Procedure, fixed: Inference, setting: Setting, alpha: 
     """The repeated interval of this look, and the repeated p (Jennison & Turnbull 1989)."""
     bound = bound_of(looks, alpha, _spending(setting.plan))
     shown = with_lift(procedure.infer(alpha, min(bound, NOT_TESTED)), procedure, setting.plan.lift)
-    if shown.status != "ok" or shown.absolute is None or not shown.absolute.se or not looks.information:
+    if shown.status != "ok" or shown.absolute is None or not shown.absolute.se or math.isinf(bound):
         return Read(fixed, shown, shown, None)
     p = repeated_p(
         shown.absolute.estimate / shown.absolute.se,
@@ -140,7 +141,7 @@ def boundary(looks: Schedule, plan: Plan) -> tuple[float | None, float | None]:
 @lru_cache(maxsize=256)
 def bound_of(looks: Schedule, alpha: float, spending: Spending) -> float:
     """The boundary of the last look, in standard errors; infinite where it may not test."""
-    if not looks.information:
+    if not looks.information or not (looks.final or spent(looks.fractions[-1], alpha, spending) > 0.0):
         return float("inf")
     found = boundaries(looks.information, alpha, spending, final=looks.final, schedule=looks.fractions)
     return found.bounds[-1]

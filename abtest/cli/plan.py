@@ -28,7 +28,7 @@ def _percent(context: click.Context, option: click.Parameter, text: str | None) 
         number = float(text.strip().removesuffix("%")) / (100.0 if text.strip().endswith("%") else 1.0)
     except ValueError:
         number = 0.0
-    if not 0.0 < number <= 1.0:
+    if not 1e-6 <= number <= 1.0:
         raise click.BadParameter(f"{text!r} is no share; write a percentage such as 5%")
     return number
 
@@ -50,6 +50,8 @@ def _like(project: Project, chosen: Experiment, like: str, by: str | None) -> Ex
         told = "--by and --like both say how units enter; give one of them"
     elif found.id == chosen.id:
         told = f"--like {quoted(like)} is the experiment that is planned; name one that was before it"
+    elif found.start is not None and chosen.start is not None and found.start >= chosen.start:
+        told = f"--like {quoted(like)} did not begin before {chosen.start}, when {chosen.id} starts: it tells nothing of the time before"
     elif found.unit != chosen.unit:
         told = f"--like {quoted(like)} is about another unit: {found.unit}, not {chosen.unit}"
     if told is not None:

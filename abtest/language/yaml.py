@@ -130,6 +130,9 @@ def read_yaml(path: Path, name: str, problems: Problems) -> Map | None:
     """The top map of a file, or None after reporting why not. An empty file is an empty map."""
     where = Place(name, 1, 1)
     try:
+        if not path.is_file():
+            problems.error("E100", f"cannot read {quoted(name)}: it is no ordinary file", where)
+            return None
         size = path.stat().st_size
         if size > MAX_BYTES:
             problems.error("E105", f"this file has {size:,} bytes; at most {MAX_BYTES:,} are read", where, "Split it.")

@@ -19,6 +19,7 @@ from abtest.metrics.journeys import funnel_depth, in_window, never, same_journey
 from abtest.metrics.plan import LONG_AGO, Chain, Counter, Grid, Plan, Task, every
 from abtest.metrics.ticks import Ticks, anchor_table, counted_event, grid_rows, keep_anchor, tick_tables
 from abtest.metrics.truth import Block
+from abtest.problems import Problem, UserError
 from abtest.sources.engine import Engine
 from abtest.sources.events import Log
 from abtest.sources.units import USED
@@ -27,6 +28,9 @@ TABLE = "unit_values"
 DAY = "x_day"
 """The column of the table that says on which local date a unit was first exposed."""
 _DIGITS = 12
+_TOO_LARGE = 10.0**_DIGITS
+"""Beyond it one row would round all others to more than whole numbers."""
+_MANY = "> "
 
 
 @dataclass(frozen=True)
@@ -323,6 +327,15 @@ class _Maker:
         )
 
 
+def _too_large(what: str, largest: float, rows: int) -> UserError:
+    row = "1 row has a value" if rows == 1 else f"{rows:,} rows have values"
+    told = (
+        f"{what}: {row} beyond {_TOO_LARGE:,.0f} (up to {largest:.3g}), beside which all others would be rounded away"
+    )
+    hint = "Leave such rows out with  ignore:  in the source, or export the value in a larger unit."
+    return UserError([Problem("E519", told, None, hint)], exit_code=3)
+
+
 def _scales(engine: Engine, plan: Plan, logs: Mapping[str, Log]) -> dict[Counter, int]:
     """Powers of ten by which properties become whole numbers: twelve digits below the largest value of the run.
 
@@ -337,8 +350,12 @@ def _scales(engine: Engine, plan: Plan, logs: Mapping[str, Log]) -> dict[Counter
         table = engine.table(logs[log].table)
         props = sorted(p for s, p in wanted if s == log and p is not None)
         used = table.filter(table.step.isnull() | (table.step == "before_exposure"))
-        largest = engine.fetch(used.agg(**{p: used[f"p_{p}"].abs().max() for p in props}))[0]
+        asked = {p: used[f"p_{p}"].abs().max() for p in props}
+        asked |= {f"{_MANY}{p}": (used[f"p_{p}"].abs() > _TOO_LARGE).sum() for p in props}
+        largest = engine.fetch(used.agg(**asked))[0]
         for prop in props:
             top = largest[prop] or 1.0
+            if top > _TOO_LARGE:
+                raise _too_large(f"{log}.{prop}", float(top), int(largest[f"{_MANY}{prop}"]))
             found[(log, prop)] = max(-6, min(9, _DIGITS - math.ceil(math.log10(top) if top > 0 else 0)))
     return {c: found.get((log, c.prop), 0) for log, c in every}

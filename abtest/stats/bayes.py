@@ -175,7 +175,7 @@ def inflation(effect: float, prior: Prior, *, alpha: float = 0.05, power: float 
     (`detectable_with_prior`). None where the prior alone would find it. Raises ValueError for an effect <= 0.
 
     >>> round(inflation(0.05, Prior(0.0, 0.02)), 4), inflation(0.05, FLAT)
-    (1.5793, 1.0)
+    (1.3878, 1.0)
     """
     if not 0.0 < effect < math.inf:
         raise ValueError(f"an effect to be found is positive, got {effect!r}")

@@ -24,7 +24,7 @@ def ratio_arm(pair: PairMoments) -> Arm:
     """
     if pair.n < 2:
         raise ValueError(f"a variance needs two units, got {pair.n}")
-    if pair.y.mean == 0.0:
+    if _vanishes(pair):
         raise ValueError("the denominator sums to zero")
     ratio = pair.x.mean / pair.y.mean
     parts = (pair.x.m2, -2.0 * ratio * pair.cross, ratio * ratio * pair.y.m2)
@@ -35,6 +35,11 @@ def ratio_arm(pair: PairMoments) -> Arm:
         squares = 0.0
     variance = squares / (pair.n - 1) / pair.n / pair.y.mean**2
     return Arm(ratio, variance, pair.n - 1)
+
+
+def _vanishes(pair: PairMoments) -> bool:
+    """Whether the mean denominator is zero, or so small that its square is."""
+    return pair.y.mean * pair.y.mean == 0.0
 
 
 def delta(
@@ -53,7 +58,7 @@ def delta(
     """
     if treatment.n == 0 or control.n == 0:
         return no_test("no_units", "delta")
-    if treatment.y.mean == 0.0 or control.y.mean == 0.0:
+    if _vanishes(treatment) or _vanishes(control):
         return no_test("zero_denominator", "delta")
     if treatment.n == 1 or control.n == 1:
         rt, rc = treatment.x.mean / treatment.y.mean, control.x.mean / control.y.mean

@@ -425,6 +425,25 @@ def test_windows_are_complete_when_those_have_theirs_who_may_still_come(tmp_path
     assert early.metric("likes").mature_on == "2026-03-30"  # enrolment ends on the 29th, the window on the day after
 
 
+def test_looks_that_fall_spend_no_alpha_twice(tmp_path: Path) -> None:
+    """The end of an experiment was moved between two looks, so that the second is less far than the first."""
+    plan = "{method: group_sequential, looks: [25%, 50%, 100%]}"
+    folder = write(tmp_path / "p", plan, "2026-03-15")
+    (folder / "looks").mkdir()
+    before = Look("2026-03-08", 0.6, (("likes", 100), ("opens", 100)))
+    looks_path(folder, "x").write_text(looks_text("x", (before,)))
+    told = (folder / "experiments" / "x.yml").read_text().replace("50%, 100%]", "50%, 70%, 100%]")
+    (folder / "experiments" / "x.yml").write_text(told.replace("as_of: 2026-03-15", "as_of: 2026-03-22"))
+    taken = abtest.run("x", folder).looks
+    assert taken is not None
+    assert [look.bound is not None for look in taken.taken] == [True, True]
+    zero = Look("2026-03-08", 0.0, (("likes", 100), ("opens", 100)))
+    looks_path(folder, "x").write_text(
+        looks_text("x", (zero, Look("2026-03-10", 0.7, (("likes", 150), ("opens", 150)))))
+    )
+    assert abtest.run("x", folder).looks is not None
+
+
 def test_looks_are_read_as_they_were_written(tmp_path: Path) -> None:
     looks = (Look("2026-03-08", 0.25, (("likes", 12),)), Look("2026-03-29", 1.0, (("likes", 80),), True))
     (tmp_path / "looks").mkdir()

@@ -22,6 +22,7 @@ from abtest.language.project import load_project
 from abtest.problems import UserError
 from abtest.stats.bayes import Prior, detectable_with_prior
 from abtest.stats.rerandomise import UnitColumn
+from tests.command import abtest
 
 POWER = json.loads((Path(__file__).parents[1] / "vectors" / "power.json").read_text("utf-8"))
 SOURCES = """
@@ -312,7 +313,7 @@ def test_the_simulation_agrees_with_the_equation(plan: Make) -> None:
     for one in tried.metrics:
         assert one.power == pytest.approx(one.expected, abs=5 * max(one.power_error, 0.002))
         assert one.false == pytest.approx(one.level, abs=5 * one.false_error)
-        assert one.power_error == pytest.approx((one.power * (1 - one.power) / 4000) ** 0.5)
+        assert one.power_error == pytest.approx(max((one.power * (1 - one.power) / 4000) ** 0.5, 1 / 4000))
     assert tried.ship is not None
     assert tried.ship >= 0.8 - 0.02
     assert tried == plan(rows, metrics, splits=4000)[0].simulation  # the same bytes again
@@ -391,6 +392,36 @@ def test_a_prior_changes_what_a_goal_needs(plan: Make, prior: str, mean: float, 
     assert line.base is not None
     at_four = (noise.per_unit / found.entered[3]) ** 0.5 / line.base
     assert line.detectable[3] == pytest.approx(detectable_with_prior(at_four, Prior(mean, sd)) * line.base)
+
+
+def test_an_earlier_experiment_without_times_or_before_its_start_is_refused(plan: Make, tmp_path: Path) -> None:
+    metrics = "metrics: {goal: [bought]}\nplan: {detect: 10%}\n"
+    plan(buyers(100, 2), metrics)
+    told = (tmp_path / "abtest.yml").read_text()
+    timeless = "  rows: {kind: exposures, files: flags.csv, columns: {variant: variant}, units: {user: user}}\n"
+    (tmp_path / "abtest.yml").write_text(told.replace("events: {open", timeless + "events: {open"))
+    (tmp_path / "experiments" / "before.yml").write_text(EARLIER.replace("flags", "rows") + metrics)
+    (tmp_path / "flags.csv").write_text("user,variant,at\nu0,a,2026-01-10 10:00\nu1,b,2026-01-10 10:00\n")
+    project = load_project(tmp_path)
+    asked = Asked(like=project.experiments["before"])
+    with engine_of(project) as engine, pytest.raises(UserError, match='source "rows" has no time'):
+        plan_experiment(engine, project, project.experiments["next"], asked)
+    late = EARLIER.replace("before", "late").replace("2026-01-08", "2026-02-01").replace("2026-01-14", "2026-02-03")
+    late = late.replace("2026-01-31", "2026-02-20")
+    (tmp_path / "experiments" / "late.yml").write_text(late + metrics)
+    done = abtest("plan", "next", "--project", str(tmp_path), "--like", "late")
+    assert done.code == 2
+    assert "did not begin before 2026-02-01, when next starts" in done.err
+
+
+def test_a_variant_that_nobody_gets_is_not_planned(plan: Make) -> None:
+    metrics = "metrics: {goal: [bought]}\nplan: {detect: 20%}\n"
+    three = EXPERIMENT.replace("share: 50%}, b: {key: b, share: 50%}}", "share: 50%}, b: {key: b, share: 50%}, c: {key: c, share: 0%}}")  # fmt: skip
+    rows = buyers(280, 2)
+    assert plan(rows, metrics, experiment=three)[0].units == pytest.approx(plan(rows, metrics)[0].units)
+    alone = EXPERIMENT.replace("share: 50%}, b: {key: b, share: 50%}}", "share: 100%}, b: {key: b, share: 0%}}")
+    with pytest.raises(UserError, match="a share above 0% for the baseline and for a treatment"):
+        plan(rows, metrics, experiment=alone)
 
 
 def test_a_prior_that_decides_by_itself_is_no_plan(plan: Make) -> None:
