@@ -397,13 +397,11 @@ def test_a_prior_changes_what_a_goal_needs(plan: Make, prior: str, mean: float, 
 def test_an_earlier_experiment_without_times_or_before_its_start_is_refused(plan: Make, tmp_path: Path) -> None:
     metrics = "metrics: {goal: [bought]}\nplan: {detect: 10%}\n"
     plan(buyers(100, 2), metrics)
-    told = (tmp_path / "abtest.yml").read_text()
-    timeless = "  rows: {kind: exposures, files: flags.csv, columns: {variant: variant}, units: {user: user}}\n"
-    (tmp_path / "abtest.yml").write_text(told.replace("events: {open", timeless + "events: {open"))
-    (tmp_path / "experiments" / "before.yml").write_text(EARLIER.replace("flags", "rows") + metrics)
-    (tmp_path / "flags.csv").write_text("user,variant,at\nu0,a,2026-01-10 10:00\nu1,b,2026-01-10 10:00\n")
+    (tmp_path / "experiments" / "before.yml").write_text(EARLIER + metrics)
     project = load_project(tmp_path)
-    asked = Asked(like=project.experiments["before"])
+    timeless = replace(project.sources["flags"], name="rows", time=None, kind="outcomes")
+    project = replace(project, sources={**project.sources, "rows": timeless})
+    asked = Asked(like=replace(project.experiments["before"], exposure_source="rows"))
     with engine_of(project) as engine, pytest.raises(UserError, match='source "rows" has no time'):
         plan_experiment(engine, project, project.experiments["next"], asked)
     late = EARLIER.replace("before", "late").replace("2026-01-08", "2026-02-01").replace("2026-01-14", "2026-02-03")
