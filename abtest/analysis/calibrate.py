@@ -22,6 +22,7 @@ from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.calibrate_units import Trial, trials_of
 from abtest.analysis.codec import encode
 from abtest.analysis.compare import Setting, compare, estimator_of
+from abtest.analysis.left_out import left_out
 from abtest.analysis.prepare import Progress, metrics_of, prepare
 from abtest.analysis.run import Options
 from abtest.analysis.sharing import engine_of
@@ -110,8 +111,12 @@ def calibrate(
     seed: int | None = None,
     options: Options | None = None,
     progress: Progress = lambda _: None,
+    notice: Progress = lambda _: None,
 ) -> Calibration:
-    """Raises UserError (exit 3) where the data cannot be used, has too few units, or no metric can be tested."""
+    """`notice` gets what of the files could not be used.
+
+    Raises UserError (exit 3) where the data cannot be used, has too few units, or no metric can be tested.
+    """
     if not LEAST_SPLITS <= splits <= MOST_SPLITS:
         hint = f"Between {LEAST_SPLITS:,} and {MOST_SPLITS:,}."
         raise UserError([Problem("E002", f"--splits {splits:,} is not possible", None, hint)], exit_code=2)
@@ -122,6 +127,8 @@ def calibrate(
     given = options or Options()
     with engine_of(project, given.threads, given.memory) as engine:
         found = prepare(engine, project, experiment, progress)
+        for line in left_out(engine, found, experiment.exposure_source.partition(" by ")[0]):
+            notice(line)
         values = found.values(engine, found.plan(project.timezone))
         grid, binary = grids(engine, values), binary_metrics(engine, values, metrics)
         covariates = find_covariates(engine, values, found.covariates)

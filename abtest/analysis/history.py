@@ -15,6 +15,7 @@ from datetime import date
 from abtest.analysis.arm_table import arms_by_variant
 from abtest.analysis.arms import Arm
 from abtest.analysis.dates import iso
+from abtest.analysis.left_out import left_out
 from abtest.analysis.prepare import Prepared, Progress, prepare
 from abtest.language.canonical import events_of
 from abtest.language.conditions import RowAll, RowTest, Value, Where
@@ -137,7 +138,13 @@ def read_past(
         default_adjust=project.default_adjust if adjusted else 0,
     )
     found = prepare(engine, own, past, progress, strict=False)
+    engine.notices.update(dict.fromkeys(left_out(engine, found, source.name.partition(" by ")[0])))
     if like is not None:
+        seen = {variant for _, variant, n in found.exposed.units if n}
+        for k, variant in enumerate(like.variants):
+            if k not in seen:
+                told = f"W504 {like.id}: nobody in {entry.name.partition(' by ')[0]} saw variant {quoted(variant.key)}"
+                engine.notices[told] = None
         engine.sql(f"UPDATE {TABLE} SET variant = 0 WHERE variant IS NOT NULL")
         past = replace(past, variants=everyone, baseline=EVERYONE)
     return _measured(engine, own, past, found, tuple(for_unit(m, unit) for m in asked.values()), progress)

@@ -48,8 +48,10 @@ def priors_of(
     of, count = {}, {}
     for name in names:
         effects = found.get(name, [])
-        count[name] = len(effects)
-        learnt = prior_from_history([e for e, _ in effects], [s for _, s in effects])
+        # Several treatments of one experiment share their control and their weeks: they are no experiments of their own.
+        count[name] = len({before for before, _, _ in effects})
+        learnt = prior_from_history([e for _, e, _ in effects], [s for _, _, s in effects])
+        learnt = learnt if count[name] >= FEWEST else None
         if learnt is not None or name in goals:
             of[name] = WEAK if learnt is None else learnt
     return Priors(of, count)
@@ -69,10 +71,10 @@ def _history(
     experiment: Experiment,
     earlier: Mapping[str, Result],
     compute: Callable[[Experiment], Result],
-) -> dict[str, list[tuple[float, float]]]:
+) -> dict[str, list[tuple[str, float, float]]]:
     """Effects with their standard errors, of valid experiments that were over, per metric of the same hash."""
     own = {u.name: metric_hash(project.metrics[u.name], project.events) for u in experiment.metrics}
-    found: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[tuple[str, float, float]]] = {}
     for name, before in sorted(project.experiments.items()):
         over = before.end is not None and experiment.start is not None and before.end < experiment.start
         shared = {u.name for u in before.metrics} & set(own)
@@ -87,5 +89,5 @@ def _history(
             for comparison in metric.comparisons:
                 lift = comparison.relative
                 if lift is not None and lift.se:
-                    found.setdefault(metric.key, []).append((lift.estimate, lift.se))
+                    found.setdefault(metric.key, []).append((name, lift.estimate, lift.se))
     return found

@@ -56,8 +56,14 @@ def command(
     from abtest.reports.calibrate import render_page, render_table
     from abtest.reports.write import write_outputs
 
+    notices: list[str] = []
     with progress(chosen.title) as step:
-        found = calibrate(project, chosen, splits=splits, seed=seed, options=Options(threads, memory), progress=step)
+        options = Options(threads, memory)
+        found = calibrate(
+            project, chosen, splits=splits, seed=seed, options=options, progress=step, notice=notices.append
+        )
+    for line in notices:
+        write(line, sys.stderr)
     if as_json:
         write(found.to_json().rstrip("\n"))
     else:

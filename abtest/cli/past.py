@@ -80,6 +80,8 @@ def look(
     run: Callable[..., LabResult | PreviewResult] = run_lab if kind == "lab" else run_preview
     with engine_of(project, threads, memory) as engine, progress(found.title) as step:
         result = run(engine, project, found, asked, step)
+    for line in engine.notices:
+        write(line, sys.stderr)
     if as_json:
         write(past_json(result).rstrip("\n"))
         return

@@ -144,6 +144,8 @@ def command(
 
             step("simulation")
             plan = replace(plan, simulation=try_out(engine, chosen, plan, past, planned, simulate))
+    for line in engine.notices:
+        write(line, sys.stderr)
     step_folder = (Path(out) if out else project.root / "out") / chosen.id
     pages = (render_plan(plan, language=spoken), plan.to_json())
     written = write_outputs(step_folder, dict(zip(FILES, pages, strict=True)))

@@ -50,6 +50,8 @@ class Engine:
     spill: Path | None = None
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engine"), compare=False)
     kept: dict[str, Any] = field(default_factory=dict, compare=False)
+    notices: dict[str, None] = field(default_factory=dict, compare=False)
+    """What a person at the files should know of what was read, each once."""
     """By source, what its raw table in here was read from and what was found, so that the next experiment of the same
     files need not read them again."""
 

@@ -268,6 +268,7 @@ def test_units_enter_as_they_entered_an_earlier_experiment(plan: Make, tmp_path:
     asked = Asked(like=project.experiments["before"])
     with engine_of(project) as engine:
         found, past, _ = plan_experiment(engine, project, project.experiments["next"], asked)
+        assert not engine.notices
     # Neither those who were held back, nor those who came on the 7th (u0 again on the 10th), or after the 14th; and not u6,
     # who saw both variants.
     assert (came["u0"], came["u6"]) == (("a", 6), ("a", 12))
@@ -282,6 +283,12 @@ def test_units_enter_as_they_entered_an_earlier_experiment(plan: Make, tmp_path:
     with engine_of(project) as engine:
         plain, *_ = plan_experiment(engine, project, project.experiments["next"], PLAIN)
     assert [c.metric for c in plain.cautions if c.code == "earlier"] == ["before"]
+    (tmp_path / "experiments" / "before.yml").write_text(EARLIER.replace("key: b", "key: bb") + metrics)
+    project = load_project(tmp_path)
+    with engine_of(project) as engine:
+        with pytest.raises(UserError, match="it does not vary in the history"):
+            plan_experiment(engine, project, project.experiments["next"], Asked(like=project.experiments["before"]))
+        assert list(engine.notices) == ['W504 before: nobody in flags saw variant "bb"']
 
 
 def test_clusters_multiply(plan: Make) -> None:
