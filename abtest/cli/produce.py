@@ -60,9 +60,10 @@ def produce(
             stamp=stamp.lock,
             engine=engine,
         )
-        stamp.keep(result.experiment.data_through)
         step("report")
         outputs = {FILES[form]: render(result, form, language) for form in forms}
         folder = write_outputs(target / experiment.id, outputs)
+        # Only a run that could be written stamps the plan: one that failed has shown nothing to anybody.
+        stamp.keep(result.experiment.data_through)
         looks = keep_looks(project, experiment, result) if stamped else ""
     return Produced(result, folder, "\n".join(line for line in (stamp.said, looks) if line), stamp.kept)

@@ -239,3 +239,17 @@ def test_a_lock_that_cannot_be_read_is_a_problem(folder: Path) -> None:
         UserError, match=r"E371 a newer version of abtest wrote this lock \(format 2; this one reads 1\)"
     ):
         package.run("player_v2", folder)
+
+
+def test_a_run_that_cannot_be_written_stamps_nothing(tmp_path: Path) -> None:
+    from tests.analysis.test_methods import write as write_small
+    from tests.command import abtest as command
+
+    folder = write_small(tmp_path / "p", "{method: fixed}", "2026-04-02")
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    done = command("run", "x", "--project", str(folder), "--out", str(tmp_path / "taken"))
+    assert done.code == 2
+    assert not (folder / "locks" / "x.yml").exists()
+    assert not (folder / "looks" / "x.yml").exists()
+    assert command("run", "x", "--project", str(folder), "--out", str(tmp_path / "out")).code == 0
+    assert (folder / "locks" / "x.yml").exists()
