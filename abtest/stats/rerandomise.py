@@ -189,7 +189,8 @@ def _place(whole: WholeColumns, column: UnitColumn) -> _Placed:
         # No test here depends on the unit of measurement, and squares of 1e80 would overflow.
         ends = np.abs(known[counts] if not every else known)
         unit = float(ends.max(initial=0.0)) or 1.0
-        lows.append(grid.low / unit)
+        # Means are only compared, and beside a large offset their difference would drown.
+        lows.append(grid.low / unit if len(parts) > 1 else 0.0)
         steps.append(grid.step / unit)
         units.append(unit)
     shift = column.shift / units[0] * (units[1] if len(units) > 1 else 1.0)

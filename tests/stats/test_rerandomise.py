@@ -84,6 +84,13 @@ def test_another_unit_of_measurement_changes_no_p_value(scale: float, shift: flo
     np.testing.assert_allclose(one, other, atol=2e-3)
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e12, 1e15])
+def test_an_offset_changes_nothing(offset: float) -> None:
+    x = np.random.default_rng(3).integers(0, 10, 800).astype(float)
+    one, other = (p_values([UnitColumn("mean", x + by)], 0.5, splits=50, seed=1)[0] for by in (0.0, offset))
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
 def test_a_sound_metric_is_called_at_the_rate_alpha() -> None:
     draw = np.random.default_rng(3)
     columns = [
