@@ -98,7 +98,8 @@ def read_past(
         # What came after the start is none of the plan's business, unless dates are asked for.
         before = date.fromordinal(of.start.toordinal() - 1)
         end = before if end is None or (like is not None and end > before) else end
-    entry = replace(source, name=f"{source.name.partition(' by ')[0]} by entry", kind="exposures")
+    base = source.name.partition(" by ")[0]
+    entry = replace(source, name=f"{base} by entry", kind="exposures")
     everyone = (Variant(EVERYONE, EVERYONE, None, EVERYONE),)
     asked = {m.name: m if adjusted else replace(m, adjust=None) for m in metrics}
     past = Experiment(
@@ -138,12 +139,12 @@ def read_past(
         default_adjust=project.default_adjust if adjusted else 0,
     )
     found = prepare(engine, own, past, progress, strict=False)
-    engine.notices.update(dict.fromkeys(left_out(engine, found, source.name.partition(" by ")[0])))
+    engine.notices.update(dict.fromkeys(left_out(engine, found, base)))
     if like is not None:
         seen = {variant for _, variant, n in found.exposed.units if n}
         for k, variant in enumerate(like.variants):
             if k not in seen:
-                told = f"W504 {like.id}: nobody in {entry.name.partition(' by ')[0]} saw variant {quoted(variant.key)}"
+                told = f"W504 {like.id}: nobody in {base} saw variant {quoted(variant.key)}"
                 engine.notices[told] = None
         engine.sql(f"UPDATE {TABLE} SET variant = 0 WHERE variant IS NOT NULL")
         past = replace(past, variants=everyone, baseline=EVERYONE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from scipy import special
 
@@ -17,16 +16,6 @@ LOOKS_AT_WILL = 10
 """Looks that are tried of a plan that may be read at any time: after every tenth of its units."""
 
 
-@dataclass(frozen=True)
-class Levels:
-    """`at`: shares of the planned units, the last one 1; `below`: the two-sided p-value of each look. `exact`: whether all
-    looks together call a difference where there is none at just alpha; else at alpha at most."""
-
-    at: tuple[float, ...]
-    below: tuple[float, ...]
-    exact: bool
-
-
 def looks_of(plan: Plan) -> tuple[float, ...]:
     """The looks that are tried, as shares of the planned units."""
     if plan.method == "group_sequential" and plan.looks:
@@ -36,22 +25,22 @@ def looks_of(plan: Plan) -> tuple[float, ...]:
     return (1.0,)
 
 
-def levels_of(plan: Plan, alpha: float, critical_z: float | None = None) -> Levels:
-    """Of a two-sided test at `alpha` (one-sided: twice its alpha), by the method of the plan. `critical_z`: of a credible
-    interval, how many standard errors the estimate has to be from zero."""
+def levels_of(plan: Plan, alpha: float, critical_z: float | None = None) -> tuple[float, ...]:
+    """The p-value of each look (`looks_of`) for a two-sided test at `alpha` (one-sided: twice its alpha), by the method of the
+    plan. `critical_z`: of a credible interval, how many standard errors the estimate has to be from zero."""
     at = looks_of(plan)
     if critical_z is not None:
-        return Levels(at, (_p(critical_z),), False)
+        return (_p(critical_z),)
     if plan.method == "group_sequential" and plan.looks:
         bounds = boundaries(at, alpha, _spending(plan)).bounds
-        return Levels(at, tuple(_p(b) for b in bounds), True)
+        return tuple(_p(b) for b in bounds)
     if plan.method == "sequential":
-        return Levels(at, tuple(_p(critical(kappa_at(t, 1.0, alpha), alpha)) for t in at), False)
+        return tuple(_p(critical(kappa_at(t, 1.0, alpha), alpha)) for t in at)
     if plan.method == "hybrid":
         parts = hybrid(alpha, plan.monitoring)
         bounds = tuple(hybrid_critical(parts, kappa_at(t, 1.0, parts.monitoring), at_end=t == at[-1]) for t in at)
-        return Levels(at, tuple(_p(b) for b in bounds), False)
-    return Levels(at, (alpha,), True)
+        return tuple(_p(b) for b in bounds)
+    return (alpha,)
 
 
 def power_at(plan: Plan, alpha: float, drift: float, critical_z: float | None = None) -> float:
@@ -59,7 +48,7 @@ def power_at(plan: Plan, alpha: float, drift: float, critical_z: float | None = 
     may be read at any time that of the last look alone, which is the least."""
     if plan.method == "group_sequential" and plan.looks:
         return power_of(boundaries(looks_of(plan), alpha, _spending(plan)), drift)
-    last = critical_value(levels_of(plan, alpha).below[-1]) if critical_z is None else critical_z
+    last = critical_value(levels_of(plan, alpha)[-1]) if critical_z is None else critical_z
     return float(special.ndtr(drift - last))
 
 

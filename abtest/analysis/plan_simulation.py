@@ -16,7 +16,7 @@ import numpy as np
 
 from abtest.analysis.history import Past
 from abtest.analysis.plan_found import planning_prior
-from abtest.analysis.plan_levels import Levels, levels_of, looks_of, power_at
+from abtest.analysis.plan_levels import levels_of, looks_of, power_at
 from abtest.analysis.plan_result import MetricPlan, PlanResult, Simulated, Simulation
 from abtest.analysis.planning import Planned, split_of
 from abtest.language.model import Experiment
@@ -36,7 +36,7 @@ class _Tried:
     null: UnitColumn
     shifted: UnitColumn
     good: float
-    levels: Levels
+    levels: tuple[float, ...]
     expected: float
 
 
@@ -95,7 +95,7 @@ def simulate(
     asked = [_until(c, order, at) for t in tried for c in (t.null, t.shifted) for at in looks]
     found = p_values(asked, share.share, splits=splits, seed=seed, same=True, signed=True)
     ps = np.stack(found).reshape(len(tried), 2, len(looks), splits)
-    called = [np.abs(p) < np.array(t.levels.below)[:, None] for t, p in zip(tried, ps, strict=True)]
+    called = [np.abs(p) < np.array(t.levels)[:, None] for t, p in zip(tried, ps, strict=True)]
     right = [c & (np.sign(p) == t.good) for t, c, p in zip(tried, called, ps, strict=True)]
     metrics = tuple(
         Simulated(
