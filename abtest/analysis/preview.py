@@ -35,6 +35,7 @@ from abtest.metrics.covariates import covariates_of
 from abtest.metrics.joint import joint_sums
 from abtest.metrics.needs import for_unit
 from abtest.metrics.plan import last_day
+from abtest.problems import data_error
 from abtest.sources.engine import Engine
 from abtest.stats.matrix import matrix_from_sums
 from abtest.stats.moments import Sums
@@ -75,6 +76,13 @@ def run_preview(
         raise no_complete_window(own, past)
     progress("preview")
     min_cell = project.min_cell
+    if arm.used < min_cell:
+        raise data_error(
+            "E524",
+            f"{own.name} cannot be previewed: fewer units of the history count for it than may be shown (`privacy.min_cell`)",
+            "Take a longer history, or a metric that more units have a value of.",
+            own.place,
+        )
     history = history_of(past, arm, asked.before)
     weeks, by_period = _weeks(engine, past, own, states, min_cell)
     steady, plain, held = _steady(engine, past, states, min_cell)

@@ -87,7 +87,10 @@ def _read_units(
 ) -> Exposed:
     if raw.rows == 0:
         raise data_error(
-            "E501", f"source {source.name}: {raw.files.what} holds no rows", "Export it again.", source.place
+            "E501",
+            f"source {source.name.partition(' by ')[0]}: {raw.files.what} holds no rows",
+            "Export it again.",
+            source.place,
         )
     clock = (
         clock_of(engine, source, raw, zone)

@@ -318,3 +318,21 @@ def test_a_hundred_definitions_need_the_counters_of_one(root: Path) -> None:
     one, many = (make_plan(m, project.events, {"log": Extent(0, 80)}) for m in (metrics[:1], metrics))
     assert many.counters == one.counters
     assert many.chains == one.chains
+
+
+def test_a_preview_of_fewer_than_may_be_shown_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "abtest.yml").write_text(PROJECT % (START + timedelta(days=DAYS - 1)))
+    for users in (1, 9, 10):
+        lines = [f"u{i},like,{START} 10:00" for i in range(users)]
+        (tmp_path / "log.csv").write_text("user,event,at\n" + "\n".join(lines) + "\n")
+        if users < 10:
+            with pytest.raises(UserError, match="E524 likes cannot be previewed: fewer units"):
+                preview(tmp_path, "likes")
+    assert preview(tmp_path, "likes").history.used == 10
+
+
+def test_an_empty_log_is_called_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "abtest.yml").write_text(PROJECT % (START + timedelta(days=DAYS - 1)))
+    (tmp_path / "log.csv").write_text("user,event,at\n")
+    with pytest.raises(UserError, match=r"E501 source log: log\.csv holds no rows"):
+        preview(tmp_path, "likes")
